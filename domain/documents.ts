@@ -1,11 +1,19 @@
 import { z } from 'zod';
+import { instantToMs } from './instant.js';
 import { ENVIRONMENTS, STEPS } from './steps.js';
+import { countCharacters } from './text.js';
 
 /** Shapes of everything that is digested or signed (docs/protocol.md). Strict: an unknown member is refused. */
 
-const text = z.string().min(1).max(2_000);
+/** Up to 2,000 characters, counted as code points: zod's own `max` counts UTF-16 units. */
+const anyText = z
+  .string()
+  .refine((value) => countCharacters(value) <= 2_000, 'at most 2,000 characters');
+const text = anyText.min(1);
 export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
-export const instantSchema = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+export const instantSchema = z
+  .string()
+  .refine((value) => instantToMs(value) !== undefined, 'a UTC instant with milliseconds');
 export const instanceSchema = z.string().regex(/^[0-9a-f]{32}$/);
 export const runIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
 export const gateIdSchema = z
@@ -23,7 +31,7 @@ export type Reference = z.infer<typeof referenceSchema>;
 type Param = string | boolean | number | Param[] | { [name: string]: Param };
 export type Params = Record<string, Param>;
 const paramSchema: z.ZodType<Param> = z.lazy(() =>
-  z.union([z.string().max(2_000), z.boolean(), z.int(), z.array(paramSchema), paramsSchema]),
+  z.union([anyText, z.boolean(), z.int(), z.array(paramSchema), paramsSchema]),
 );
 export const paramsSchema: z.ZodType<Params> = z.record(
   z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/),
@@ -38,14 +46,14 @@ export const actionSchema = z.strictObject({
   runId: runIdSchema,
   step: z.enum(STEPS),
   provider: z.enum(['stripe', 'cloudflare']),
-  /** The provider account charged; absent where the action makes the account. */
+  /** The provider account charged; `stripe` is the platform's own, `cloudflare` our credential's where the action makes an account. */
   account: z.union([text, referenceSchema]),
   operation: text,
   params: paramsSchema,
   costMaxMinor: minor,
   currency,
   reversal: z.enum(['compensate', 'mitigate', 'none']),
-  residue: z.strictObject({ minor, text: z.string().max(2_000) }),
+  residue: z.strictObject({ minor, text: anyText }),
   effectKey: text,
 });
 export type ActionDocument = z.infer<typeof actionSchema>;
@@ -64,7 +72,7 @@ const cardActionSchema = z.strictObject({
   actionDigest: digestSchema,
   costMaxMinor: minor,
   reversal: z.enum(['compensate', 'mitigate', 'none']),
-  residue: z.strictObject({ minor, text: z.string().max(2_000) }),
+  residue: z.strictObject({ minor, text: anyText }),
 });
 
 /** Everything a person is shown, as data. Inbox, CLI and Temporal UI render this and nothing else. */
@@ -103,11 +111,7 @@ export const cardSchema = z.strictObject({
     .max(10),
   site: z.strictObject({ bundle: digestSchema, files: z.int().min(1), bytes: minor }).optional(),
   /** What differs from the gate before it, when this is a later revision. */
-  changes: z
-    .array(
-      z.strictObject({ what: text, before: z.string().max(2_000), after: z.string().max(2_000) }),
-    )
-    .max(50),
+  changes: z.array(z.strictObject({ what: text, before: anyText, after: anyText })).max(50),
   notes: z.array(text).max(20),
   /** For an irreversible action: the words the approver types before signing (the domain). */
   typeToConfirm: text.optional(),

@@ -51,7 +51,13 @@ export interface Quote {
         readonly renewalMinor: number;
         readonly currency: string;
       }
-    | { readonly kind: 'running'; readonly renewalMinor: number; readonly currency: string }
+    /** Registered already, in this account; `zoneId` is where its records live. */
+    | {
+        readonly kind: 'running';
+        readonly zoneId: string;
+        readonly renewalMinor: number;
+        readonly currency: string;
+      }
     | { readonly kind: 'unavailable'; readonly reason: string };
   readonly site:
     | { readonly kind: 'first' }
