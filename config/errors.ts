@@ -26,3 +26,17 @@ export class UnreachableError extends Error {
     super(sentence(complaint));
   }
 }
+
+/** The `code` of a system error such as `ENOENT`. Not by `instanceof`: such errors may come from another realm. */
+export function errorCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** The first line of what an error says, for use inside a sentence of ours. */
+export function reasonOf(error: unknown): string {
+  const message =
+    typeof error === 'object' && error !== null && 'message' in error ? error.message : error;
+  const line = String(message).trim().split('\n')[0] ?? '';
+  return line === '' ? (errorCode(error) ?? 'no reason given') : line;
+}

@@ -3,7 +3,7 @@ import { access, chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
-import { UnreachableError } from '../config/errors.js';
+import { reasonOf, UnreachableError } from '../config/errors.js';
 import {
   locatePostgres,
   ROOT_STATE_DIR,
@@ -216,9 +216,8 @@ export async function waitForPostgres(url: string, ended: () => boolean): Promis
         await pause(50);
         continue;
       }
-      const reason = error instanceof Error ? error.message : String(error);
       throw new UnreachableError({
-        what: `PostgreSQL did not start (${reason})`,
+        what: `PostgreSQL did not start (${reasonOf(error)})`,
         remedy: 'See logs/postgres.log in the data folder',
       });
     }
