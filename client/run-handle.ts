@@ -1,0 +1,218 @@
+import {
+  isGrpcServiceError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  type WorkflowClient,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import type {
+  DecideMessage,
+  ResolveMessage,
+  ResumeMessage,
+  StopMessage,
+} from '../domain/documents.js';
+import { workflowIdOf, type RunId } from '../domain/ids.js';
+import type { RunState } from '../domain/plan.js';
+import { ENDS } from '../domain/steps.js';
+import {
+  decideSignal,
+  decideUpdate,
+  resolveSignal,
+  resumeSignal,
+  runFailureType,
+  stateQuery,
+  stopSignal,
+  type DecisionVerdict,
+} from '../workflows/messages.js';
+import { RunEnded, RunUnknown } from './errors.js';
+
+/** Everything that can be asked of, or told to, one run. Methods throw RunUnknown where there is no such run. */
+export interface RunHandle {
+  readonly runId: RunId;
+  readonly workflowId: string;
+  /** Sends a signed decision as a plain signal; whether it counted is seen in `state`. */
+  decide(message: DecideMessage): Promise<void>;
+  /** The same as an update: answers whether it was accepted, and if not why. */
+  decideNow(message: DecideMessage): Promise<DecisionVerdict>;
+  /** Where it is, what it holds, what it waits for; of an ended run its final report. @throws NoWorker */
+  state(): Promise<RunState>;
+  /** Calls `onChange` with each new state until the run ends; resolves to the last. Never throws for how it ended. */
+  watch(onChange: (state: RunState) => void, options?: WatchOptions): Promise<RunState>;
+  stop(message: StopMessage): Promise<void>;
+  resolve(message: ResolveMessage): Promise<void>;
+  resume(message: ResumeMessage): Promise<void>;
+  /** The final report of a completed run. @throws RunEnded for every other end */
+  result(): Promise<RunState>;
+  /** What Temporal says of it: RUNNING, COMPLETED, FAILED, TERMINATED …, and when it began. */
+  describe(): Promise<{ readonly status: string; readonly startedAt: Date }>;
+}
+
+export interface WatchOptions {
+  /** How often to ask, in ms. */
+  readonly everyMs?: number;
+  readonly signal?: AbortSignal;
+  /** Called when a question got no answer; asking goes on. */
+  readonly onTrouble?: (message: string) => void;
+}
+
+/** Temporal answers, but no workflow worker does. */
+export class NoWorker extends Error {
+  override readonly name = 'NoWorker';
+  constructor(readonly runId: string) {
+    super(`run ${runId} does not answer: no workflow worker is running`);
+  }
+}
+
+const QUERY_DEADLINE_MS = 5_000;
+const WATCH_EVERY_MS = 400;
+
+/** A handle by run id; nothing is asked of the server until a method is called. */
+export function runHandle(client: WorkflowClient, runId: RunId): RunHandle {
+  const workflowId = workflowIdOf(runId);
+  const handle = client.getHandle(workflowId);
+  const known = <T>(call: () => Promise<T>): Promise<T> => orUnknown(runId, call);
+  const state = (): Promise<RunState> => known(() => stateOf(client, handle, runId));
+  return {
+    runId,
+    workflowId,
+    decide: (message) => known(() => handle.signal(decideSignal, message)),
+    decideNow: (message) => known(() => handle.executeUpdate(decideUpdate, { args: [message] })),
+    state,
+    watch: (onChange, options) => watch({ runId, handle, state, onChange }, options ?? {}),
+    stop: (message) => known(() => handle.signal(stopSignal, message)),
+    resolve: (message) => known(() => handle.signal(resolveSignal, message)),
+    resume: (message) => known(() => handle.signal(resumeSignal, message)),
+    result: () => known(() => resultOf(handle, runId)),
+    describe: () =>
+      known(async () => {
+        const { status, startTime } = await handle.describe();
+        return { status: status.name, startedAt: startTime };
+      }),
+  };
+}
+
+async function orUnknown<T>(runId: RunId, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) throw new RunUnknown(runId);
+    throw error;
+  }
+}
+
+async function stateOf(
+  client: WorkflowClient,
+  handle: WorkflowHandle,
+  runId: RunId,
+): Promise<RunState> {
+  // An ended run tells how it ended without any worker, and without being replayed.
+  const { status } = await handle.describe();
+  if (status.name !== 'RUNNING' && status.name !== 'PAUSED') {
+    const report = await endOf(handle, runId);
+    if (report !== undefined) return report;
+  }
+  try {
+    return await client.connection.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>
+      handle.query(stateQuery),
+    );
+  } catch (error) {
+    if (isGrpcServiceError(error) && NO_ANSWER.has(error.code)) throw new NoWorker(runId);
+    throw error;
+  }
+}
+
+/** gRPC: DEADLINE_EXCEEDED and FAILED_PRECONDITION, which is how "no poller" looks. */
+const NO_ANSWER: ReadonlySet<number> = new Set([4, 9]);
+
+async function endOf(handle: WorkflowHandle, runId: RunId): Promise<RunState | undefined> {
+  try {
+    return await resultOf(handle, runId);
+  } catch (error) {
+    if (error instanceof RunEnded) return error.report;
+    throw error;
+  }
+}
+
+async function resultOf(handle: WorkflowHandle, runId: RunId): Promise<RunState> {
+  try {
+    return (await handle.result()) as RunState;
+  } catch (error) {
+    if (error instanceof WorkflowFailedError) throw endedAs(error, runId);
+    throw error;
+  }
+}
+
+function endedAs(error: WorkflowFailedError, runId: RunId): RunEnded {
+  const { cause } = error;
+  if (cause instanceof ApplicationFailure) {
+    const end = ENDS.find((name) => runFailureType(name) === cause.type);
+    const report = cause.details?.[0] as RunState | undefined;
+    return new RunEnded(end ?? 'failed', report, `run ${runId} ended: ${cause.message}`);
+  }
+  if (cause instanceof TerminatedFailure)
+    return new RunEnded(
+      'terminated',
+      undefined,
+      `run ${runId} was terminated in Temporal; what it made is found and undone by the sweep`,
+    );
+  if (cause instanceof CancelledFailure)
+    return new RunEnded('cancelled', undefined, `run ${runId} was cancelled`);
+  return new RunEnded('failed', undefined, `run ${runId} failed in Temporal`);
+}
+
+interface Watched {
+  readonly runId: RunId;
+  readonly handle: WorkflowHandle;
+  readonly state: () => Promise<RunState>;
+  readonly onChange: (state: RunState) => void;
+}
+
+async function watch(of: Watched, options: WatchOptions): Promise<RunState> {
+  let last = '';
+  const tell = (state: RunState): RunState => {
+    const shown = fingerprint(state);
+    if (shown !== last) of.onChange(state);
+    last = shown;
+    return state;
+  };
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const state = await of.state().catch((error: unknown) => {
+      if (error instanceof RunUnknown) throw error;
+      options.onTrouble?.(error instanceof Error ? error.message : String(error));
+      return undefined;
+    });
+    if (state !== undefined) {
+      tell(state);
+      if (hasEnded(state)) return state;
+    }
+    await pause(options.everyMs ?? WATCH_EVERY_MS, options.signal);
+  }
+}
+
+/** What counts as a change: not the seconds that tick away at an open gate. */
+function fingerprint(state: RunState): string {
+  return JSON.stringify(state, (name, value: unknown) =>
+    name === 'expiresInMs' ? undefined : value,
+  );
+}
+
+/** Has the run ended, one way or another? */
+export function hasEnded(state: RunState): boolean {
+  return ENDS.some((end) => end === state.phase);
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
