@@ -1,5 +1,5 @@
 import type { Digest, EffectId, GateId, RunId } from '../domain/ids.js';
-import type { EffectStep, ProviderName } from '../domain/steps.js';
+import type { EffectStep, End, ProviderName } from '../domain/steps.js';
 
 /**
  * The door: every change to the outside world passes one of these transactions (docs/effects.md).
@@ -12,8 +12,13 @@ export interface Door {
   claim(ask: ClaimAsk): Promise<DoorAnswer>;
   /** What an attempt brought. Success counts from whoever brings it; a failure only from the attempt that holds the row. */
   settle(result: SettleAsk): Promise<Settled>;
-  /** Records one read by get or list; the row's *surely absent* is derived from these, never from a caller's word. */
-  recordRead(read: { effectId: EffectId; attempt: number; found: boolean }): Promise<ReadStanding>;
+  /**
+   * Opens one read by get or list: its moment is the database's, taken before the provider is asked (a reader may
+   * stall between its question and its report), and it is bound to the attempt that holds the row now.
+   */
+  startRead(effectId: EffectId): Promise<ReadTicket>;
+  /** Records what the read saw; the row's *surely absent* is derived from these, never from a caller's word. */
+  recordRead(ticket: ReadTicket, found: boolean): Promise<ReadStanding>;
   /** Records `failed` when the row is surely absent and nobody can send again. */
   failAbsent(effectId: EffectId, attempt: number): Promise<boolean>;
   row(effectId: EffectId): Promise<EffectRow | undefined>;
@@ -29,6 +34,11 @@ export interface Door {
   closeRow(ask: CloseAsk): Promise<void>;
   /** door open -> completed, if every planned effect has succeeded. */
   complete(runId: RunId): Promise<'completed' | 'door-closed' | 'not-all-succeeded'>;
+  /**
+   * Writes how the run ended and releases what is still reserved; the first end stands. Needs a closed door, no
+   * forward row that is not closed, and for `reversed` a closed row for every planned effect.
+   */
+  finish(runId: RunId, end: Exclude<End, 'completed'>, why: string): Promise<FinishAnswer>;
 
   /** Takes the fence lock exclusively; what is on the wire is listed. */
   stop(ask: { scope: string; reason: string; by: string; proven: boolean }): Promise<StopRecord>;
@@ -133,6 +143,8 @@ export interface SettleAsk {
   readonly effectId: EffectId;
   readonly attempt: number;
   readonly outcome: 'succeeded' | 'stored-final' | 'unstored-refusal' | 'stored-500' | 'unknown';
+  /** The unwinder's own read-back of a `closing` row: captured, and no case. */
+  readonly foundBy?: 'unwinder';
   readonly object?: string;
   readonly fields?: Readonly<Record<string, string>>;
   readonly capturedMinor?: number;
@@ -145,6 +157,14 @@ export interface Settled {
   /** A case was opened: another object, or a success on a `failed`, `closing` or `closed` row. */
   readonly caseOpened?: string;
 }
+
+export interface ReadTicket {
+  readonly effectId: EffectId;
+  readonly attempt: number;
+  readonly read: number;
+}
+
+export type FinishAnswer = 'finished' | 'door-open' | 'not-all-closed';
 
 export interface ReadStanding {
   readonly surelyAbsent: boolean;

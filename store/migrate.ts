@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { Migrator, sql, type Kysely, type Migration } from 'kysely';
+import { connect, type Database } from './connect.js';
+import { tables } from './migrations/0001-tables.js';
+import { effectTables } from './migrations/0002-effects.js';
+import { clockAndTriggers } from './migrations/0003-clock-and-triggers.js';
+import { doorFunctions } from './migrations/0004-door.js';
+import type { InstanceMode, Row } from './schema.js';
+
+const migration = (text: string): Migration => ({
+  up: async (db: Kysely<never>) => {
+    await sql.raw(text).execute(db);
+  },
+});
+
+/** In order, forward only. A name, once released, never changes its text. */
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-tables': migration(tables),
+  '0002-effects': migration(effectTables),
+  '0003-clock-and-triggers': migration(clockAndTriggers),
+  '0004-door': migration(doorFunctions),
+};
+
+export interface MigrateOptions {
+  /** `production` (unless told otherwise): its clock cannot be moved. Fixed at the first migrate. */
+  readonly mode?: InstanceMode;
+}
+
+/**
+ * Brings the control database to the newest schema and draws the instance id at the first run; several at
+ * once are safe. Throws what the migrator reports.
+ */
+export async function migrate(url: string, options: MigrateOptions = {}): Promise<Row<'instance'>> {
+  const db = connect(url, { max: 2, statementTimeoutMs: 120_000 });
+  try {
+    return await migrateDatabase(db, options);
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function migrateDatabase(db: Database, options: MigrateOptions): Promise<Row<'instance'>> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) },
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined)
+    throw error instanceof Error ? error : new Error('the migration failed', { cause: error });
+  await db
+    .insertInto('instance')
+    .values({ id: randomBytes(16).toString('hex'), mode: options.mode ?? 'production' })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  const row = await readInstance(db);
+  if (options.mode !== undefined && row.mode !== options.mode)
+    throw new Error(
+      `this database belongs to ${row.mode === 'production' ? 'a' : 'an'} ${row.mode} instance and cannot serve as ${options.mode}: use another database`,
+    );
+  return row;
+}
+
+/** The row of this instance: id, mode, and the Temporal it belongs to. */
+export async function readInstance(db: Database): Promise<Row<'instance'>> {
+  return db.selectFrom('instance').selectAll().executeTakeFirstOrThrow();
+}

@@ -1,0 +1,1 @@
+export const doorFunctions = `select 1`;

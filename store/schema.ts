@@ -1,0 +1,430 @@
+import type { ColumnType, Generated, GeneratedAlways, Selectable } from 'kysely';
+import type { Environment, Tier } from '../domain/steps.js';
+
+/** jsonb: written as JSON text, read as a value. */
+type Json<T> = ColumnType<T, string, string>;
+
+export interface InstanceTable {
+  one: Generated<boolean>;
+  id: string;
+  mode: InstanceMode;
+  temporal_namespace: string | null;
+  temporal_cluster: string | null;
+  created_at: Generated<Date>;
+}
+export type InstanceMode = 'embedded' | 'production';
+
+export interface ClockTable {
+  one: Generated<boolean>;
+  advance_ms: number;
+}
+
+export interface PoliciesTable {
+  version: number;
+  digest: string;
+  document: string;
+  activated_by: string;
+  activated_at: Date;
+}
+
+export interface PersonsTable {
+  person_id: string;
+  kind: Generated<'human' | 'service'>;
+  name: string;
+  groups: Generated<string[]>;
+  active: Generated<boolean>;
+  created_at: Date;
+}
+
+export interface KeysTable {
+  key_id: string;
+  person_id: string;
+  algorithm: Generated<'ed25519'>;
+  /** Raw public key, base64url. */
+  public_key: string;
+  label: Generated<string>;
+  enrolled_at: Date;
+  active_from: Date;
+  revoked_at: Date | null;
+  revoked_as: 'retired' | 'compromised' | null;
+  compromised_since: Date | null;
+}
+
+export interface AgentsTable {
+  agent_id: string;
+  owner_person: string | null;
+  active: Generated<boolean>;
+  created_at: Date;
+}
+
+export interface PrincipalsTable {
+  principal_id: string;
+  name: string;
+  email: string | null;
+  created_at: Date;
+}
+
+/** `agents`, `principals` and `environments` are allow-lists: empty allows nothing, `*` allows any. */
+export interface ServiceKeysTable {
+  key_id: string;
+  service_id: string;
+  public_key: string;
+  agents: string[];
+  principals: string[];
+  environments: string[];
+  created_at: Date;
+  revoked_at: Date | null;
+}
+
+export interface RunsTable {
+  run_id: string;
+  request: string;
+  request_digest: string;
+  /** Register id of the service that asked, and nobody else's word. */
+  requester: string;
+  agent: string;
+  owner_person: string;
+  principal: string;
+  environment: Environment;
+  domain: string;
+  budget_minor: number;
+  currency: string;
+  /** Sends that this run may make at most, and how many it has made. */
+  operations_max: Generated<number>;
+  operations: Generated<number>;
+  plan_revision: Generated<number>;
+  door: Generated<'open' | 'closed' | 'completed'>;
+  /** Canonical JSON of the cause on record. */
+  door_cause: string | null;
+  door_at: Date | null;
+  end_phase: string | null;
+  end_why: string | null;
+  ended_at: Date | null;
+  admitted_at: Date;
+}
+
+export interface PrincipalAccountsTable {
+  principal_id: string;
+  provider: string;
+  account: string;
+  run_id: string;
+  linked_at: Date;
+}
+
+export interface RunFailuresTable {
+  id: GeneratedAlways<number>;
+  run_id: string;
+  step: string;
+  code: string;
+  message: string;
+  recorded_at: Date;
+}
+
+export interface ResolutionsTable {
+  digest: string;
+  run_id: string;
+  step: string;
+  action: 'retry' | 'done-by-hand' | 'give-up';
+  person_id: string;
+  key_id: string;
+  statement: string;
+  signature: string;
+  accepted: boolean;
+  reason: string;
+  recorded_at: Date;
+}
+
+export interface TemporalEndsTable {
+  run_id: string;
+  status: 'TERMINATED' | 'FAILED' | 'TIMED_OUT';
+  read_at: Date;
+}
+
+export interface PlansTable {
+  run_id: string;
+  revision: number;
+  plan: string;
+  digest: string;
+  quote: Generated<string>;
+  policy_version: number;
+  denials: Generated<number>;
+  created_at: Date;
+}
+
+export interface PlanStepsTable {
+  run_id: string;
+  revision: number;
+  step: string;
+  position: number;
+  kind: 'act' | 'adopt' | 'skip' | 'read';
+  tier: Tier;
+  digest: string | null;
+  provider: string | null;
+  cost_minor: Generated<number>;
+  renewal_minor: Generated<number>;
+  renewal_interval: 'month' | 'year' | null;
+}
+
+export interface GatesTable {
+  gate_id: string;
+  run_id: string;
+  gate: string;
+  revision: number;
+  plan_revision: number;
+  document: string;
+  digest: string;
+  card: string;
+  card_digest: string;
+  actions: string[];
+  policy_version: number;
+  state: Generated<'open' | 'granted' | 'rejected' | 'expired' | 'void'>;
+  reason: string | null;
+  closed_by: string | null;
+  opened_at: Date;
+  expires_at: Date;
+  closed_at: Date | null;
+}
+
+export interface DecisionsTable {
+  /** SHA-256 of the received bytes. */
+  digest: string;
+  gate_id: string | null;
+  run_id: string;
+  person_id: string | null;
+  key_id: string | null;
+  decision: string | null;
+  statement: string;
+  signature: string | null;
+  accepted: boolean;
+  reason: string | null;
+  road: 'signal' | 'update' | 'cli' | 'http';
+  recorded_at: Date;
+}
+
+export interface GrantUsesTable {
+  gate_id: string;
+  action_digest: string;
+  effect_id: string;
+  used_at: Date;
+}
+
+export interface TermsAcceptancesTable {
+  principal_id: string;
+  provider: string;
+  url: string;
+  version: string;
+  digest: string;
+  gate_id: string;
+  accepted_by: string[];
+  accepted_at: Date;
+}
+
+export interface BundlesTable {
+  digest: string;
+  manifest: string;
+  files: number;
+  bytes: number;
+  stored_at: Date;
+}
+
+export interface BundleFilesTable {
+  digest: string;
+  path: string;
+  sha256: string;
+  content: Uint8Array;
+}
+
+export interface EffectsTable {
+  effect_id: string;
+  run_id: string;
+  step: string;
+  kind: 'act' | 'undo';
+  state: 'claimed' | 'succeeded' | 'failed' | 'unknown' | 'closing' | 'closed';
+  digest: string | null;
+  gate_id: string | null;
+  policy_version: number | null;
+  provider: string | null;
+  keyed: Generated<boolean>;
+  epoch: Generated<number>;
+  attempt: Generated<number>;
+  sender: string | null;
+  clean: Generated<boolean>;
+  send_by: Date | null;
+  settling_ms: Generated<number>;
+  key_since: Date | null;
+  settled: Generated<boolean>;
+  settled_at: Date | null;
+  object: string | null;
+  fields: Json<Record<string, string>>;
+  captured_minor: Generated<number>;
+  refunded_minor: Generated<number>;
+  stored_error: '402' | '500' | null;
+  tombstone: Generated<boolean>;
+  outcome: string | null;
+  residue_minor: number | null;
+  residue_text: string | null;
+  evidence: Json<Record<string, string | number | boolean>>;
+  created_at: Date;
+}
+
+export interface EffectReadsTable {
+  id: GeneratedAlways<number>;
+  effect_id: string;
+  attempt: number;
+  begun_at: Date;
+  ended_at: Date | null;
+  found: boolean | null;
+}
+
+export interface StopsTable {
+  stop_id: GeneratedAlways<number>;
+  scope: string;
+  reason: string;
+  stopped_by: string;
+  proven: boolean;
+  fenced_at: Date;
+  drained_at: Date | null;
+  lifted_at: Date | null;
+  lifted_by: string | null;
+  lifted_statement: string | null;
+}
+
+export interface StopWireTable {
+  stop_id: number;
+  effect_id: string;
+  attempt: number;
+  send_by: Date;
+  settling_ms: number;
+}
+
+export interface FencesTable {
+  scope: string;
+  stop_id: number;
+}
+
+export interface ReservationsTable {
+  run_id: string;
+  step: string;
+  month: string;
+  currency: string;
+  scopes: string[];
+  amount_minor: number;
+  captured_minor: Generated<number>;
+  refunded_minor: Generated<number>;
+  state: 'reserved' | 'captured' | 'released';
+}
+
+export interface BalancesTable {
+  scope: string;
+  month: string;
+  currency: string;
+  reserved_minor: Generated<number>;
+  captured_minor: Generated<number>;
+  /** Renewals of what runs already, due in this month. */
+  standing_minor: Generated<number>;
+}
+
+export interface CommitmentsTable {
+  effect_id: string;
+  scopes: string[];
+  currency: string;
+  amount_minor: number;
+  renews: 'month' | 'year';
+  since_month: string;
+  ended_month: string | null;
+}
+
+export interface PostingsTable {
+  id: GeneratedAlways<number>;
+  run_id: string;
+  step: string;
+  kind: 'reserve' | 'move' | 'release' | 'capture' | 'overshoot' | 'refund';
+  month: string;
+  currency: string;
+  amount_minor: number;
+  scopes: string[];
+  posted_at: Date;
+}
+
+export interface CasesTable {
+  case_id: GeneratedAlways<number>;
+  run_id: string | null;
+  effect_id: string | null;
+  kind: string;
+  text: string;
+  opened_at: Date;
+  closed_at: Date | null;
+  closed_by: string | null;
+}
+
+export interface RefusalsTable {
+  id: GeneratedAlways<number>;
+  run_id: string | null;
+  asked: string;
+  reason: string;
+  detail: string;
+  refused_at: Date;
+}
+
+export interface LogTable {
+  idx: number;
+  kind: string;
+  run_id: string | null;
+  at: Date;
+  leaf: string;
+  prev: string;
+  hash: string;
+}
+
+export interface LogPayloadsTable {
+  idx: number;
+  salt: string;
+  payload: string;
+}
+
+export interface LogHeadTable {
+  one: Generated<boolean>;
+  idx: number;
+  hash: string;
+}
+
+/** The control database as the migrations make it. bigint arrives as a (safe) number. */
+export interface Schema {
+  instance: InstanceTable;
+  clock: ClockTable;
+  policies: PoliciesTable;
+  persons: PersonsTable;
+  keys: KeysTable;
+  agents: AgentsTable;
+  principals: PrincipalsTable;
+  service_keys: ServiceKeysTable;
+  runs: RunsTable;
+  principal_accounts: PrincipalAccountsTable;
+  run_failures: RunFailuresTable;
+  resolutions: ResolutionsTable;
+  temporal_ends: TemporalEndsTable;
+  plans: PlansTable;
+  plan_steps: PlanStepsTable;
+  gates: GatesTable;
+  decisions: DecisionsTable;
+  grant_uses: GrantUsesTable;
+  terms_acceptances: TermsAcceptancesTable;
+  bundles: BundlesTable;
+  bundle_files: BundleFilesTable;
+  effects: EffectsTable;
+  effect_reads: EffectReadsTable;
+  stops: StopsTable;
+  stop_wire: StopWireTable;
+  fences: FencesTable;
+  reservations: ReservationsTable;
+  balances: BalancesTable;
+  commitments: CommitmentsTable;
+  postings: PostingsTable;
+  cases: CasesTable;
+  refusals: RefusalsTable;
+  log: LogTable;
+  log_payloads: LogPayloadsTable;
+  log_head: LogHeadTable;
+}
+
+export type Row<Table extends keyof Schema> = Selectable<Schema[Table]>;
