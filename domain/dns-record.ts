@@ -29,6 +29,23 @@ export function recordNameOf(name: string, domain: string): string | undefined {
     : undefined;
 }
 
+/** Seconds; the provider's own choice. */
+const TTL_AUTOMATIC = 1;
+
+/** The records that a request names, in full: exactly the parameters of `configure-dns`. */
+export function recordsOf(request: {
+  readonly domain: { readonly name: string };
+  readonly dns: readonly DnsRecord[];
+}): { type: DnsType; name: string; content: string; ttl: number }[] {
+  const domain = request.domain.name;
+  return request.dns.map(({ type, name, content, ttl }) => ({
+    type,
+    name: recordNameOf(name, domain) ?? domain,
+    content,
+    ttl: ttl ?? TTL_AUTOMATIC,
+  }));
+}
+
 /** What keeps a record from being asked for under `domain`, with the member it is about, or undefined. */
 export function dnsRecordProblem(
   record: DnsRecord,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { instantToMs } from './instant.js';
-import { ENVIRONMENTS, STEPS } from './steps.js';
+import { EFFECT_STEPS, ENVIRONMENTS, STEPS } from './steps.js';
 import { countCharacters } from './text.js';
 
 /** Shapes of everything that is digested or signed (docs/protocol.md). Strict: an unknown member is refused. */
@@ -25,7 +25,7 @@ const minor = z.int().min(0);
 const currency = z.string().regex(/^[A-Z]{3}$/);
 
 /** A value that an earlier step will produce; the gateway fills it from that step's settled row. */
-export const referenceSchema = z.strictObject({ fromStep: z.enum(STEPS), field: text });
+export const referenceSchema = z.strictObject({ fromStep: z.enum(EFFECT_STEPS), field: text });
 export type Reference = z.infer<typeof referenceSchema>;
 
 type Param = string | boolean | number | Param[] | { [name: string]: Param };
@@ -44,7 +44,7 @@ export const actionSchema = z.strictObject({
   instance: instanceSchema,
   environment: z.enum(ENVIRONMENTS),
   runId: runIdSchema,
-  step: z.enum(STEPS),
+  step: z.enum(EFFECT_STEPS),
   provider: z.enum(['stripe', 'cloudflare']),
   /** The provider account charged; `stripe` is the platform's own, `cloudflare` our credential's where the action makes an account. */
   account: z.union([text, referenceSchema]),
@@ -67,7 +67,7 @@ export const ruleSchema = z.strictObject({
 export type Rule = z.infer<typeof ruleSchema>;
 
 const cardActionSchema = z.strictObject({
-  step: z.enum(STEPS),
+  step: z.enum(EFFECT_STEPS),
   title: text,
   actionDigest: digestSchema,
   costMaxMinor: minor,

@@ -106,7 +106,8 @@ function shown(value: unknown): string {
   return Array.isArray(value) ? 'the list' : value === null ? 'nothing' : 'the value';
 }
 
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+/** What stands at a zod path of the value that was parsed; own members only. */
+export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
     (at, part) =>
       typeof at === 'object' && at !== null && Object.hasOwn(at, part)

@@ -16,6 +16,7 @@ export const STEPS = [
 export type StepName = (typeof STEPS)[number];
 /** Steps that change the outside world; `verify-site` only reads. */
 export type EffectStep = Exclude<StepName, 'verify-site'>;
+export const EFFECT_STEPS = STEPS.filter((step): step is EffectStep => step !== 'verify-site');
 
 /** After the pivot a run goes forward, not back: a registered name cannot be given back. */
 export const PIVOT: StepName = 'register-domain';

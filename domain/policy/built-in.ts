@@ -1,0 +1,99 @@
+import { digestOfBytes, utf8 } from '../canonical.js';
+import { parsePolicy, type Policy } from './schema.js';
+
+/** The sandbox's own terms: what the built-in policy, which never runs against the real providers unread, has persons accept. */
+export const SANDBOX_TERMS =
+  'Terms of the Countersign sandbox, version 1. Accounts, charges and domain names made here exist on this machine only. ' +
+  'Nothing is owed, nothing is registered with anybody, and everything may be deleted at any time.\n';
+
+const PROTECTED = [
+  'amazon.com',
+  'apple.com',
+  'cloudflare.com',
+  'github.com',
+  'google.com',
+  'microsoft.com',
+  'paypal.com',
+  'stripe.com',
+];
+
+export interface BuiltInOptions {
+  /** One person governs: may approve what their own agent asked for. */
+  readonly solo?: boolean;
+  /** Replaces single top-level members of the document, e.g. `terms` when going live. */
+  readonly override?: Partial<Policy>;
+}
+
+/**
+ * The policy in force until somebody activates one of their own: listed plans and TLDs, 100.00 USD a month for each
+ * principal and provider, sign-off for money, domains and production. In the very form a policy file has.
+ */
+export function builtInPolicy({ solo = false, override = {} }: BuiltInOptions = {}): Policy {
+  return parsePolicy({
+    format: 1,
+    name: 'built-in',
+    currency: 'USD',
+    solo,
+    environments: ['development', 'staging', 'production'],
+    subscriptions: {
+      plans: [
+        {
+          name: 'starter',
+          priceId: 'price_starter_monthly',
+          amount: '19.00 USD',
+          interval: 'month',
+        },
+        { name: 'growth', priceId: 'price_growth_monthly', amount: '49.00 USD', interval: 'month' },
+      ],
+    },
+    hosting: { plans: ['free'] },
+    domains: {
+      tlds: ['club', 'com', 'net', 'org', 'dev'],
+      names: [],
+      protected: PROTECTED,
+      goal: 'deny',
+      nearNames: 'deny',
+      priceCeiling: '40.00 USD',
+      yearsMax: 2,
+    },
+    dns: { types: ['A', 'AAAA', 'CNAME', 'TXT'], recordsMax: 20 },
+    caps: {
+      organisation: '1000.00 USD',
+      principal: '200.00 USD',
+      agent: '200.00 USD',
+      provider: '500.00 USD',
+      principalProvider: '100.00 USD',
+      run: '100.00 USD',
+    },
+    counts: { operationsPerRun: 20, openRunsPerAgent: 20, runsPerHour: 20 },
+    tiers: [
+      { step: 'create-customer', tier: 'autonomous' },
+      { step: 'link-account', tier: 'approve' },
+      { step: 'start-subscription', tier: 'sign-off' },
+      { step: 'register-domain', tier: 'sign-off' },
+      { step: 'configure-dns', tier: 'autonomous' },
+      { step: 'deploy-site', tier: 'autonomous' },
+      { step: 'attach-domain', tier: 'autonomous' },
+      { step: '*', environment: 'staging', tier: 'approve' },
+      { step: '*', environment: 'production', tier: 'sign-off' },
+      { step: '*', amountAbove: '0.00 USD', tier: 'sign-off' },
+    ],
+    approvals: [
+      { tier: 'approve', allOf: [{ group: 'approvers', count: 1 }] },
+      { tier: 'sign-off', allOf: [{ group: 'approvers', count: 1 }] },
+    ],
+    excludePrincipal: false,
+    expiry: '24h',
+    bundleIrreversible: [],
+    terms: [
+      {
+        provider: 'cloudflare',
+        url: 'https://sandbox.invalid/terms/cloudflare',
+        version: '1',
+        digest: digestOfBytes(utf8(SANDBOX_TERMS)),
+      },
+    ],
+    groups: [],
+    ...override,
+  });
+}

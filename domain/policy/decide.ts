@@ -1,0 +1,214 @@
+import type { ActionDocument, Rule } from '../documents.js';
+import { formatAmount, parseAmount } from '../money.js';
+import { isOperationName, OPERATIONS } from '../operations.js';
+import { type EffectStep, type Environment, PIVOT, type Tier } from '../steps.js';
+import type { Request } from '../request.js';
+import { actionAsks } from './action-asks.js';
+import { requestAsks } from './request-asks.js';
+import type { Policy } from './schema.js';
+import { type Ask, joinRules, type Reason, strictest, type Verdict } from './verdict.js';
+
+/** All that the policy looks at: the admitted request and the exact action. No clock, no caller's word. */
+export interface ActionFacts {
+  readonly request: Request;
+  readonly action: ActionDocument;
+}
+
+/** Decides one action. Without a valid policy everything is denied. */
+export function decideAction(
+  policy: Policy | undefined,
+  { request, action }: ActionFacts,
+): Verdict {
+  if (policy === undefined)
+    return denied('policy', 'no valid policy is in force: everything is denied');
+  const known = isOperationName(action.operation) ? OPERATIONS[action.operation] : undefined;
+  if (known?.step !== action.step || known.provider !== action.provider)
+    return denied('tiers', `${action.operation} is no operation of the step ${action.step}`);
+  if (action.environment !== request.environment)
+    return denied(
+      'environments',
+      `the run is for ${request.environment}, not ${action.environment}`,
+    );
+  const asks: Ask[] = [
+    ...requestAsks(policy, request).filter((ask) => concerns(ask, known.step)),
+    ...actionAsks(policy, request, action),
+    ...tierAsks(policy, action),
+  ];
+  if (!asks.some((ask) => ask.rule.startsWith('tiers[')))
+    asks.push({ verdict: 'denied', rule: 'tiers', text: `no rule lets ${action.step} happen` });
+  return withApproval(policy, strictest(asks), {
+    environment: action.environment,
+    amountMinor: action.costMaxMinor,
+  });
+}
+
+/** A name is judged wherever it is bought, pointed or served; it does not make a customer dangerous. */
+function concerns(ask: Ask, step: EffectStep): boolean {
+  return (
+    !ask.rule.startsWith('domains.') ||
+    ['register-domain', 'configure-dns', 'deploy-site', 'attach-domain'].includes(step)
+  );
+}
+
+function denied(rule: string, text: string): Verdict {
+  return { verdict: 'denied', why: [{ rule, text }] };
+}
+
+function tierAsks(policy: Policy, action: ActionDocument): Ask[] {
+  return policy.tiers.flatMap((rule, index) => {
+    const above = rule.amountAbove === undefined ? -1 : parseAmount(rule.amountAbove).minor;
+    const fits =
+      (rule.step === '*' || rule.step === action.step) &&
+      (rule.environment === undefined || rule.environment === action.environment) &&
+      action.costMaxMinor > above;
+    if (!fits) return [];
+    const parts = [
+      rule.step === '*' ? 'every step' : rule.step,
+      ...(rule.environment === undefined ? [] : [`in ${rule.environment}`]),
+      ...(rule.amountAbove === undefined ? [] : [`above ${rule.amountAbove}`]),
+    ];
+    return [
+      { verdict: rule.tier, rule: `tiers[${index}]`, text: `${parts.join(' ')}: ${rule.tier}` },
+    ];
+  });
+}
+
+function withApproval(
+  policy: Policy,
+  verdict: Verdict,
+  of: { environment: Environment; amountMinor: number },
+): Verdict {
+  if (verdict.verdict === 'denied' || verdict.verdict === 'autonomous') return verdict;
+  const approval = approvalFor(policy, { tier: verdict.verdict, ...of });
+  return approval === undefined
+    ? denied('approvals', `nobody is named who could agree to ${verdict.verdict}`)
+    : { ...verdict, approval };
+}
+
+/** The joined rule of all approvals that fit; undefined when none does. `amountMinor` in the policy's currency. */
+export function approvalFor(
+  policy: Policy,
+  of: { tier: Exclude<Tier, 'autonomous'>; environment: Environment; amountMinor: number },
+): Rule | undefined {
+  const fitting = policy.approvals.filter(
+    (rule) =>
+      rule.tier === of.tier &&
+      (rule.environment === undefined || rule.environment === of.environment) &&
+      (rule.amountAbove === undefined || of.amountMinor > parseAmount(rule.amountAbove).minor),
+  );
+  return joinRules(fitting.map(({ allOf }) => ({ allOf })));
+}
+
+export interface PlanDecision {
+  /** Empty: nothing keeps the run from going on. */
+  readonly denials: readonly Reason[];
+  readonly verdicts: ReadonlyMap<EffectStep, Verdict>;
+  readonly gates: readonly PlannedGate[];
+}
+
+export interface PlannedGate {
+  /** `plan`, or the name of the irreversible step that stands alone. */
+  readonly gate: string;
+  readonly rule: Rule;
+  readonly steps: readonly EffectStep[];
+}
+
+export interface PlanFacts {
+  readonly request: Request;
+  readonly actions: readonly ActionDocument[];
+  /** A person's word is needed even if every action is autonomous: terms to accept, a customer found by e-mail. */
+  readonly needsPerson: boolean;
+}
+
+/** Decides a whole plan: every denial at once, each action's tier, and the gates that cover what people must agree to. */
+export function decidePlan(policy: Policy | undefined, facts: PlanFacts): PlanDecision {
+  const { request, actions } = facts;
+  const verdicts = new Map(
+    actions.map((action) => [action.step, decideAction(policy, { request, action })]),
+  );
+  if (policy === undefined) {
+    const { why } = denied('policy', 'no valid policy is in force: everything is denied');
+    return { denials: why, verdicts, gates: [] };
+  }
+  const denials = unique([
+    ...requestAsks(policy, request).filter((ask) => ask.verdict === 'denied'),
+    ...planDenials(policy, facts),
+    ...[...verdicts.values()].flatMap(({ verdict, why }) => (verdict === 'denied' ? why : [])),
+  ]);
+  if (denials.length > 0) return { denials, verdicts, gates: [] };
+  return { denials, verdicts, gates: gatesOf(policy, facts, verdicts) };
+}
+
+function unique(reasons: readonly Reason[]): Reason[] {
+  const seen = new Map(
+    reasons.map(({ rule, text }) => [`${rule} ${text}`, { rule, text }] as const),
+  );
+  return [...seen.values()];
+}
+
+function planDenials(policy: Policy, { request, actions }: PlanFacts): Reason[] {
+  const reasons: Reason[] = [];
+  const { minor: budgetMinor, currency } = parseAmount(request.budget);
+  const totalMinor = actions.reduce((sum, action) => sum + action.costMaxMinor, 0);
+  const runMinor = parseAmount(policy.caps.run).minor;
+  const capMinor = Math.min(runMinor, budgetMinor);
+  if (totalMinor > capMinor)
+    reasons.push({
+      rule: 'caps.run',
+      text: `the plan may cost ${formatAmount({ minor: totalMinor, currency })}, above the ${
+        budgetMinor <= runMinor ? "request's budget" : 'cap of a run'
+      } of ${formatAmount({ minor: capMinor, currency })}`,
+    });
+  if (actions.length > policy.counts.operationsPerRun)
+    reasons.push({
+      rule: 'counts.operationsPerRun',
+      text: `${actions.length} operations, at most ${policy.counts.operationsPerRun} are allowed`,
+    });
+  return reasons;
+}
+
+function gatesOf(
+  policy: Policy,
+  { request, actions, needsPerson }: PlanFacts,
+  verdicts: ReadonlyMap<EffectStep, Verdict>,
+): PlannedGate[] {
+  const alone = (action: ActionDocument): boolean =>
+    action.step === PIVOT && !policy.bundleIrreversible.includes(PIVOT);
+  const asked = actions.filter((action) => verdicts.get(action.step)?.verdict !== 'autonomous');
+  const bundled = asked.filter((action) => !alone(action));
+  // Something to sign must be listed: a person's word over an autonomous plan covers all of it.
+  const first =
+    bundled.length === 0 && needsPerson ? actions.filter((action) => !alone(action)) : bundled;
+  const gate = (name: string, covered: readonly ActionDocument[]): PlannedGate[] => {
+    const rule = ruleOver(policy, request.environment, covered, verdicts);
+    return covered.length === 0 || rule === undefined
+      ? []
+      : [{ gate: name, rule, steps: covered.map((action) => action.step) }];
+  };
+  return [...gate('plan', first), ...asked.filter(alone).flatMap((one) => gate(one.step, [one]))];
+}
+
+/** One gate's rule: what each action asks, and what their sum asks, so that splitting a sum evades nothing. */
+function ruleOver(
+  policy: Policy,
+  environment: Environment,
+  covered: readonly ActionDocument[],
+  verdicts: ReadonlyMap<EffectStep, Verdict>,
+): Rule | undefined {
+  const amountMinor = covered.reduce((sum, action) => sum + action.costMaxMinor, 0);
+  const own = covered.flatMap((action) => {
+    const approval = verdicts.get(action.step)?.approval;
+    return approval === undefined ? [] : [approval];
+  });
+  const tiers = new Set(
+    covered.flatMap((action) => {
+      const tier = verdicts.get(action.step)?.verdict;
+      return tier === 'sign-off' ? [tier] : ['approve' as const];
+    }),
+  );
+  const overSum = [...tiers].flatMap((tier) => {
+    const rule = approvalFor(policy, { tier, environment, amountMinor });
+    return rule === undefined ? [] : [rule];
+  });
+  return joinRules([...own, ...overSum]);
+}
