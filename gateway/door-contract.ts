@@ -137,6 +137,8 @@ export interface EffectRow {
   readonly keyAgeMs: number | undefined;
   readonly surelyAbsent: boolean;
   readonly tombstone: boolean;
+  /** How a closed row was closed. */
+  readonly outcome: CloseAsk['outcome'] | undefined;
 }
 
 export interface SettleAsk {

@@ -17,7 +17,7 @@ create table effects (
   sender text,
   clean boolean not null default true,
   send_by timestamptz,
-  settling_ms bigint not null default 0,
+  settling_ms bigint not null default 0 check (settling_ms between 0 and 43200000),
   key_since timestamptz,
   settled boolean not null default true,
   settled_at timestamptz,

@@ -1,0 +1,221 @@
+/**
+ * Money: one locked balance row per (scope, month, currency), immutable postings. The month is the UTC month of
+ * the database's clock. Rows are always locked in the order of (scope, month).
+ */
+const balances = `
+create function standing_due(p_scope text, p_month text, p_currency text) returns bigint
+language sql stable as $$
+  select coalesce(sum(c.amount_minor), 0)::bigint from commitments c
+   where p_scope = any(c.scopes) and c.currency = p_currency and c.since_month < p_month
+     and (c.renews = 'month' or right(c.since_month, 2) = right(p_month, 2))
+     and (c.ended_month is null or p_month < c.ended_month)
+$$;
+
+-- Makes the rows that are missing (with the renewals due in that month, which come first) and locks all.
+create function balances_lock(p_scopes text[], p_months text[], p_currency text) returns void
+language plpgsql volatile as $$
+begin
+  if exists (select 1 from unnest(p_scopes) s, unnest(p_months) m where not exists (
+       select 1 from balances b where b.scope = s and b.month = m and b.currency = p_currency)) then
+    perform pg_advisory_xact_lock(7002);
+    insert into balances (scope, month, currency, standing_minor)
+      select distinct s, m, p_currency, standing_due(s, m, p_currency)
+        from unnest(p_scopes) s, unnest(p_months) m order by s, m
+      on conflict do nothing;
+  end if;
+  perform 1 from balances b
+   where b.scope = any(p_scopes) and b.month = any(p_months) and b.currency = p_currency
+   order by b.scope, b.month for update;
+end $$;
+
+create function post(p_run text, p_step text, p_kind text, p_month text, p_currency text,
+                     p_amount bigint, p_scopes text[]) returns void
+language sql volatile as $$
+  insert into postings (run_id, step, kind, month, currency, amount_minor, scopes, posted_at)
+    values (p_run, p_step, p_kind, p_month, p_currency, p_amount, p_scopes, countersign_now())
+$$;
+`;
+
+const draw = `
+-- Brings a step's reservation under this month's caps: reserves, moves or confirms it, or raises CS002.
+-- A free effect draws nothing, so that an overshoot elsewhere does not hold it back.
+create function door_draw(p_run text, p_step text, p_caps jsonb, p_cost bigint, p_currency text,
+                          p_move boolean) returns void language plpgsql volatile as $$
+declare
+  v_old reservations;
+  v_month text := utc_month(countersign_now());
+  v_scopes text[];
+  v_full record;
+begin
+  select coalesce(array_agg(distinct c->>'scope'), '{}') into v_scopes
+    from jsonb_array_elements(p_caps) c;
+  select * into v_old from reservations r where r.run_id = p_run and r.step = p_step;
+  if v_old.state = 'reserved' and not p_move then return; end if;
+  if v_old.state = 'captured' then
+    raise exception 'step % of run % was paid already', p_step, p_run using errcode = 'CS004';
+  end if;
+  perform balances_lock(v_scopes || coalesce(v_old.scopes, '{}'),
+                        array[v_month, coalesce(v_old.month, v_month)], p_currency);
+  if v_old.state = 'reserved' then
+    update balances b set reserved_minor = b.reserved_minor - v_old.amount_minor
+     where b.scope = any(v_old.scopes) and b.month = v_old.month and b.currency = v_old.currency;
+  end if;
+  select c->>'scope' as scope, (c->>'capMinor')::bigint as cap,
+         b.reserved_minor + b.captured_minor + b.standing_minor as used into v_full
+    from jsonb_array_elements(p_caps) c
+    join balances b on b.scope = c->>'scope' and b.month = v_month and b.currency = p_currency
+   where b.reserved_minor + b.captured_minor + b.standing_minor + p_cost
+         > (c->>'capMinor')::bigint
+   order by c->>'scope' limit 1;
+  if found and p_cost > 0 then
+    raise exception 'cap %: % of % % are used in %, and % more are asked for', v_full.scope,
+      v_full.used, v_full.cap, p_currency, v_month, p_cost using errcode = 'CS002';
+  end if;
+  update balances b set reserved_minor = b.reserved_minor + p_cost
+   where b.scope = any(v_scopes) and b.month = v_month and b.currency = p_currency;
+  insert into reservations as r (run_id, step, month, currency, scopes, amount_minor, state)
+    values (p_run, p_step, v_month, p_currency, v_scopes, p_cost, 'reserved')
+    on conflict (run_id, step) do update
+      set month = excluded.month, currency = excluded.currency, scopes = excluded.scopes,
+          amount_minor = excluded.amount_minor, state = 'reserved';
+  if v_old.state is distinct from 'reserved' then
+    perform post(p_run, p_step, 'reserve', v_month, p_currency, p_cost, v_scopes);
+  elsif v_old.month <> v_month or v_old.amount_minor <> p_cost or v_old.scopes <> v_scopes then
+    perform post(p_run, p_step, 'move', v_month, p_currency, p_cost, v_scopes);
+  end if;
+end $$;
+
+-- The whole plan's costs, all or none: [{step, costMinor, currency, caps: [{scope, capMinor}]}]. Raises CS002.
+-- The caller's transaction holds fence, run and gate already, in this order.
+create function reserve_plan(p_run text, p_items jsonb) returns void
+language plpgsql volatile as $$
+declare
+  v_item jsonb;
+  v_currency text;
+  v_month text := utc_month(countersign_now());
+begin
+  for v_currency in select distinct i->>'currency' from jsonb_array_elements(p_items) i order by 1
+  loop
+    perform balances_lock(array(
+      select distinct c->>'scope' from jsonb_array_elements(p_items) i,
+             jsonb_array_elements(i->'caps') c where i->>'currency' = v_currency),
+      array[v_month], v_currency);
+  end loop;
+  for v_item in select i from jsonb_array_elements(p_items) i loop
+    perform door_draw(p_run, v_item->>'step', v_item->'caps', (v_item->>'costMinor')::bigint,
+                      v_item->>'currency', true);
+  end loop;
+end $$;
+
+create function door_release(p_run text, p_step text) returns void language plpgsql volatile as $$
+declare
+  v reservations;
+begin
+  select * into v from reservations r where r.run_id = p_run and r.step = p_step;
+  if v.state is distinct from 'reserved' then return; end if;
+  perform balances_lock(v.scopes, array[v.month], v.currency);
+  update balances b set reserved_minor = b.reserved_minor - v.amount_minor
+   where b.scope = any(v.scopes) and b.month = v.month and b.currency = v.currency;
+  update reservations r set state = 'released' where r.run_id = p_run and r.step = p_step;
+  perform post(p_run, p_step, 'release', v.month, v.currency, v.amount_minor, v.scopes);
+end $$;
+`;
+
+const capture = `
+-- Books what was really charged, in full, in the month of the reservation; the rest of it goes back. More than
+-- was reserved: a fence on the run and a case, whose text is returned. The caller holds the run's row, behind
+-- which every authorizer of this run reads its fences.
+create function door_capture(p_effect text, p_captured bigint) returns text
+language plpgsql volatile as $$
+declare
+  v effects;
+  v_res reservations;
+  v_month text;
+  v_reserved bigint;
+begin
+  select * into v from effects e where e.effect_id = p_effect;
+  select * into v_res from reservations r where r.run_id = v.run_id and r.step = v.step;
+  if v_res.run_id is null then
+    if p_captured = 0 then return null; end if;
+    raise exception 'effect % was charged and nothing was ever reserved', p_effect
+      using errcode = 'CS004';
+  end if;
+  v_reserved := case when v_res.state = 'reserved' then v_res.amount_minor else 0 end;
+  v_month := case when v_res.state = 'reserved'
+    then /* guard:book-by-reservation else utc_month(countersign_now()) */ v_res.month /* end */
+    else utc_month(countersign_now()) end;
+  perform balances_lock(v_res.scopes, array[v_month, v_res.month], v_res.currency);
+  update balances b set reserved_minor = b.reserved_minor - v_reserved
+   where b.scope = any(v_res.scopes) and b.month = v_res.month and b.currency = v_res.currency;
+  update balances b set captured_minor = b.captured_minor + p_captured
+   where b.scope = any(v_res.scopes) and b.month = v_month and b.currency = v_res.currency;
+  update reservations r
+     set state = 'captured', month = v_month, captured_minor = r.captured_minor + p_captured
+   where r.run_id = v.run_id and r.step = v.step;
+  perform post(v.run_id, v.step, 'capture', v_month, v_res.currency, p_captured, v_res.scopes);
+  perform commitment_begins(v, v_res, v_month);
+  if p_captured <= v_reserved then return null; end if;
+  perform post(v.run_id, v.step, 'overshoot', v_month, v_res.currency,
+               p_captured - v_reserved, v_res.scopes);
+  perform fence_insert('run/' || v.run_id, 'charged above the reservation', 'door', true);
+  return open_case(v.run_id, p_effect, 'overshoot', format(
+    'charged %s %s where %s were reserved; booked in full, run fenced',
+    p_captured, v_res.currency, v_reserved));
+end $$;
+
+-- What renews by itself is reserved first in each month it falls due.
+create function commitment_begins(p_effect effects, p_res reservations, p_month text) returns void
+language plpgsql volatile as $$
+declare
+  v_step plan_steps;
+begin
+  select s.* into v_step from plan_steps s join runs r
+      on r.run_id = s.run_id and r.plan_revision = s.revision
+   where s.run_id = p_effect.run_id and s.step = p_effect.step;
+  if coalesce(v_step.renewal_minor, 0) = 0 or v_step.renewal_interval is null then return; end if;
+  perform pg_advisory_xact_lock(7002);
+  insert into commitments (effect_id, scopes, currency, amount_minor, renews, since_month)
+    values (p_effect.effect_id, p_res.scopes, p_res.currency, v_step.renewal_minor,
+            v_step.renewal_interval, p_month)
+    on conflict do nothing;
+  if found then
+    update balances b set standing_minor = standing_due(b.scope, b.month, b.currency)
+     where b.scope = any(p_res.scopes) and b.month > p_month and b.currency = p_res.currency;
+  end if;
+end $$;
+
+create function commitment_ends(p_effect text) returns void language plpgsql volatile as $$
+declare
+  v commitments;
+begin
+  perform pg_advisory_xact_lock(7002);
+  update commitments c set ended_month = utc_month(countersign_now())
+   where c.effect_id = p_effect and c.ended_month is null returning * into v;
+  if v.effect_id is not null then
+    update balances b set standing_minor = standing_due(b.scope, b.month, b.currency)
+     where b.scope = any(v.scopes) and b.month > v.ended_month and b.currency = v.currency;
+  end if;
+end $$;
+
+-- A refund, as read back, gives room back only in the month of its capture; fees never come back.
+create function door_refund(p_effect effects, p_refunded bigint) returns void
+language plpgsql volatile as $$
+declare
+  v_res reservations;
+begin
+  if p_refunded = 0 then return; end if;
+  select * into v_res from reservations r
+   where r.run_id = p_effect.run_id and r.step = p_effect.step;
+  update reservations r set refunded_minor = r.refunded_minor + p_refunded
+   where r.run_id = p_effect.run_id and r.step = p_effect.step;
+  if v_res.month = utc_month(countersign_now()) then
+    perform balances_lock(v_res.scopes, array[v_res.month], v_res.currency);
+    update balances b set captured_minor = b.captured_minor - p_refunded
+     where b.scope = any(v_res.scopes) and b.month = v_res.month and b.currency = v_res.currency;
+  end if;
+  perform post(p_effect.run_id, p_effect.step, 'refund', v_res.month, v_res.currency, p_refunded,
+               v_res.scopes);
+end $$;
+`;
+
+export const moneySql = balances + draw + capture;
