@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Connection } from '@temporalio/client';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { UnreachableError } from '../../config/errors.js';
 import {
   keepHistory,
@@ -51,10 +51,13 @@ test('a namespace or an attribute that is missing is not ready', async () => {
 });
 
 test('an open port that does not answer as Temporal is not ready', async () => {
-  const silent = createServer((socket) => socket.resume());
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => sockets.push(socket));
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const address = silent.address();
   const port = typeof address === 'object' ? address?.port : undefined;
   await expect(pingTemporal(`127.0.0.1:${String(port)}`, 'default', 300)).rejects.toThrow();
+  // The client's HTTP/2 session keeps its end open for as long as the server does.
+  for (const socket of sockets) socket.destroy();
   silent.close();
 });
