@@ -1,5 +1,4 @@
 import { domainNameProblem, foldAscii } from './domain-name.js';
-import { wordsProblem } from './untrusted.js';
 
 export const DNS_TYPES = ['A', 'AAAA', 'CNAME', 'TXT'] as const;
 export type DnsType = (typeof DNS_TYPES)[number];
@@ -15,7 +14,7 @@ export interface DnsRecord {
 
 const LABEL = /^(\*|_?[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?)$/;
 const IPV4 = /^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(?!$)|$)){4}$/;
-const TXT_CHARACTERS_MAX = 1_000;
+const TXT = /^[ -~]{1,500}$/;
 
 /** The full name of a record, or undefined when it is none within `domain`. */
 export function recordNameOf(name: string, domain: string): string | undefined {
@@ -77,9 +76,9 @@ function contentProblem({ type, content }: DnsRecord): string | undefined {
         ? undefined
         : 'a CNAME record holds a domain name, without a dot at its end';
     case 'TXT':
-      return content === ''
-        ? 'a TXT record holds at least one character'
-        : wordsProblem(content, { charactersMax: TXT_CHARACTERS_MAX, linesMax: 1 });
+      return TXT.test(content)
+        ? undefined
+        : 'a TXT record holds 1 to 500 printable ASCII characters';
   }
 }
 

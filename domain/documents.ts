@@ -69,6 +69,8 @@ export type Rule = z.infer<typeof ruleSchema>;
 const cardActionSchema = z.strictObject({
   step: z.enum(EFFECT_STEPS),
   title: text,
+  /** The parameters that matter, a line each; an e-mail address is never among them: cards are shown by Temporal too. */
+  details: z.array(text).max(30).optional(),
   actionDigest: digestSchema,
   costMaxMinor: minor,
   reversal: z.enum(['compensate', 'mitigate', 'none']),

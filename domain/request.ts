@@ -43,7 +43,7 @@ const PLAN = /^[a-z][a-z0-9-]{0,40}$/;
 const dnsSchema = z.strictObject({
   type: z.enum(DNS_TYPES),
   name: z.string().min(1).max(253).meta({ description: '@, a name like www, or the full name' }),
-  content: z.string().min(1).max(1_000),
+  content: z.string().min(1).max(500),
   ttl: z
     .union([z.literal(1), z.int().min(60).max(86_400)])
     .optional()
@@ -100,7 +100,7 @@ const members = {
       }),
     years: z.int().min(1).max(10).default(1),
   }),
-  dns: z.array(dnsSchema).max(50).default([]),
+  dns: z.array(dnsSchema).max(20).default([]),
   budget: ruled(amountProblem, {
     pattern: '^\\d{1,9}\\.\\d{2} [A-Z]{3}$',
     description: "This run's cap, with cents and currency: 60.00 USD",

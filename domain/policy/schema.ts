@@ -3,7 +3,7 @@ import { checkSubset, digestOf } from '../canonical.js';
 import { DNS_TYPES } from '../dns-record.js';
 import { domainNameProblem } from '../domain-name.js';
 import { durationToMs } from '../duration.js';
-import { Failure } from '../errors.js';
+import { Failure, invariant } from '../errors.js';
 import type { Digest } from '../ids.js';
 import { amountProblem } from '../money.js';
 import { pathOf, sentence, valueAt } from '../request-errors.js';
@@ -75,7 +75,7 @@ export const policySchema = z
     }),
     dns: z.strictObject({
       types: z.array(z.enum(DNS_TYPES)),
-      recordsMax: z.int().min(0).max(50).default(20),
+      recordsMax: z.int().min(0).max(20).default(20),
     }),
     /** Per UTC month, but `run`, which is for the run's whole life; a request's budget only lowers it. */
     caps: z.strictObject({
@@ -189,4 +189,11 @@ export function parsePolicy(value: unknown): Policy {
 /** Names a policy for ever; a comment or the order of members in its file does not change it. */
 export function policyDigestOf(policy: Policy): Digest {
   return digestOf(policy);
+}
+
+/** How long a gate stays open, in ms. */
+export function expiryMsOf(policy: Policy): number {
+  const ms = durationToMs(policy.expiry);
+  invariant(ms !== undefined, 'a parsed policy has an expiry');
+  return ms;
 }

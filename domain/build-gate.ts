@@ -1,0 +1,285 @@
+import { canonicalBytes, digestOf, STATEMENT_BYTES_MAX } from './canonical.js';
+import {
+  type ActionDocument,
+  type CardDocument,
+  cardSchema,
+  type GateDocument,
+  gateSchema,
+  type Params,
+  type Rule,
+} from './documents.js';
+import { Failure, invariant } from './errors.js';
+import { cardChanges } from './gate-changes.js';
+import type { Digest, GateId, Instance } from './ids.js';
+import { formatAmount } from './money.js';
+import type { Plan, PlanStep, Quote, Terms } from './plan.js';
+import { decideAction } from './policy/decide.js';
+import type { Policy } from './policy/schema.js';
+import type { Request } from './request.js';
+import { PIVOT } from './steps.js';
+import { quoteWord } from './untrusted.js';
+
+/** Who has to do with a run, as the register knows them. Ids, never e-mail addresses. */
+export interface Roles {
+  readonly requester: string;
+  readonly agent: string;
+  readonly owner: string;
+  readonly principal: string;
+  /** The person behind the principal, where the register knows one. */
+  readonly principalPerson?: string;
+  /** Owners of the agent at admission, where they have changed since. */
+  readonly formerOwners?: readonly string[];
+}
+
+export interface CardInput {
+  readonly instance: Instance;
+  readonly plan: Plan;
+  readonly gate: string;
+  readonly request: Request;
+  readonly quote: Quote;
+  readonly policy: Policy;
+  readonly roles: Roles;
+  /** Use of each cap before this run and with all that it reserves; minor units. */
+  readonly caps: CardDocument['caps'];
+  readonly site: { readonly files: number; readonly bytes: number };
+  /** The former revision of this gate: its card and actions, to name the differences. */
+  readonly previous?: { readonly card: CardDocument; readonly actions: readonly ActionDocument[] };
+}
+
+const PERSON = /^p_[a-z0-9][a-z0-9_-]{0,62}$/;
+
+/** Persons who cannot decide over this run: requester, the agent's owners, the principal where the policy says so. None in a `solo` policy. */
+export function excludedPersons(policy: Policy, roles: Roles): string[] {
+  if (policy.solo) return [];
+  const ids = [
+    roles.requester,
+    roles.owner,
+    ...(roles.formerOwners ?? []),
+    ...(policy.excludePrincipal ? [roles.principalPerson ?? ''] : []),
+  ];
+  return [...new Set(ids.filter((id) => PERSON.test(id)))].sort();
+}
+
+type ActStep = PlanStep & { readonly action: ActionDocument; readonly actionDigest: Digest };
+
+/** The steps that a gate of the plan covers, in order. */
+export function stepsOfGate(plan: Plan, gate: string): ActStep[] {
+  return plan.steps.filter(
+    (step): step is ActStep =>
+      step.gate === gate && step.action !== undefined && step.actionDigest !== undefined,
+  );
+}
+
+/** Terms are accepted at the first gate of a plan. */
+export function termsOfGate(plan: Plan, gate: string): readonly Terms[] {
+  return plan.gates[0]?.gate === gate ? plan.terms : [];
+}
+
+/** The card of a gate: everything a person is shown, as data. @throws REQUEST_INVALID when it would not fit a statement */
+export function buildCard(input: CardInput): CardDocument {
+  const { plan, gate, request, roles } = input;
+  const covered = stepsOfGate(plan, gate);
+  invariant(covered.length > 0, `the gate ${gate} covers an action`);
+  const irreversible = covered.some(({ step }) => step === PIVOT);
+  const total = sum(covered.map(({ costMaxMinor }) => costMaxMinor));
+  const card: CardDocument = {
+    type: 'countersign.card.v1',
+    instance: input.instance,
+    runId: plan.runId,
+    title: titleOf(covered, { minor: total, currency: plan.currency }, request),
+    environment: plan.environment,
+    requester: roles.requester,
+    agent: roles.agent,
+    owner: roles.owner,
+    principal: roles.principal,
+    agentWords: request.goal,
+    actions: covered.map((step) => ({
+      step: step.action.step,
+      title: step.title,
+      details: detailsOf(step.action),
+      actionDigest: step.actionDigest,
+      costMaxMinor: step.costMaxMinor,
+      reversal: step.action.reversal,
+      residue: step.action.residue,
+    })),
+    otherSteps: plan.steps
+      .filter((step) => step.gate !== gate && step.kind !== 'skip')
+      .map((step) => ({ step: step.step, title: step.title, gate: step.gate ?? '' })),
+    currency: plan.currency,
+    totalMaxMinor: total,
+    firstChargeMinor: total,
+    monthlyMinor: plan.monthlyMinor,
+    yearlyMinor: plan.yearlyMinor,
+    worstCase: plan.worstCase.map((one) => ({ ...one })),
+    caps: input.caps,
+    why: reasonsOf(input, covered),
+    terms: termsOfGate(plan, gate).map((terms) => ({ ...terms })),
+    ...(covered.some(({ step }) => step === 'deploy-site')
+      ? { site: { bundle: request.bundle, ...input.site } }
+      : {}),
+    changes: [],
+    notes: notesOf(input, covered),
+    ...(irreversible ? { typeToConfirm: request.domain.name } : {}),
+    policyVersion: plan.policyVersion,
+    policyDigest: plan.policyDigest,
+  };
+  const changes =
+    input.previous === undefined
+      ? []
+      : cardChanges(input.previous, { card, actions: covered.map(({ action }) => action) });
+  return fitting(cardSchema.parse({ ...card, changes }));
+}
+
+const sum = (amounts: readonly number[]): number =>
+  amounts.reduce((total, amount) => total + amount, 0);
+
+function fitting(card: CardDocument): CardDocument {
+  if (canonicalBytes(card).length > STATEMENT_BYTES_MAX)
+    throw new Failure(
+      'REQUEST_INVALID',
+      `what is asked for does not fit a card of ${STATEMENT_BYTES_MAX} bytes: name fewer DNS records`,
+    );
+  return card;
+}
+
+function titleOf(
+  covered: readonly PlanStep[],
+  total: { minor: number; currency: string },
+  { domain }: Request,
+): string {
+  const upTo = total.minor === 0 ? 'free of charge' : `up to ${formatAmount(total)}`;
+  const [only] = covered;
+  return covered.length === 1 && only !== undefined
+    ? `${only.title}, ${upTo}`
+    : `Set up ${domain.name}: ${covered.length} actions, ${upTo}`;
+}
+
+const DETAIL_CHARACTERS_MAX = 160;
+
+/** One line for each parameter but who the customer is: cards are shown where e-mail addresses must not be. */
+function detailsOf({ params, operation }: ActionDocument): string[] {
+  if (operation === 'customers.create') return [];
+  return Object.entries(params).flatMap(([name, value]) =>
+    name === 'records' && Array.isArray(value)
+      ? value.map((record) => detail('record', record))
+      : [detail(name, value)],
+  );
+}
+
+type Param = Params[string];
+
+function detail(name: string, value: Param): string {
+  return `${name}: ${spelled(value)}`;
+}
+
+function spelled(value: Param): string {
+  if (Array.isArray(value)) return value.map(spelled).join(', ');
+  if (typeof value !== 'object') return typeof value === 'string' ? plain(value) : String(value);
+  const { fromStep, field } = value;
+  if (typeof fromStep === 'string' && typeof field === 'string')
+    return `the ${field} that ${fromStep} will make`;
+  return ['type', 'name', 'content', 'ttl'].map((member) => spelled(value[member] ?? '')).join(' ');
+}
+
+/** Identifiers as they are; anything else quoted and shortened, with its length. */
+function plain(text: string): string {
+  if (/^[A-Za-z0-9._:@/-]{1,160}$/.test(text)) return text;
+  const cut = quoteWord(text, DETAIL_CHARACTERS_MAX);
+  return text.length > DETAIL_CHARACTERS_MAX ? `${cut} (${text.length} characters)` : cut;
+}
+
+function reasonsOf(
+  { policy, request, plan, gate, quote }: CardInput,
+  covered: readonly ActStep[],
+): CardDocument['why'] {
+  const reasons = covered.flatMap(({ action }) => {
+    const { verdict, why } = decideAction(policy, { request, action });
+    return verdict === 'autonomous' ? [] : why;
+  });
+  if (termsOfGate(plan, gate).length > 0)
+    reasons.push({ rule: 'terms', text: 'terms of service are accepted by a person' });
+  if (needsWord(quote))
+    reasons.push({
+      rule: 'customers',
+      text: 'a customer found by e-mail is used on a person’s word',
+    });
+  const seen = new Map(reasons.map((reason) => [`${reason.rule} ${reason.text}`, reason]));
+  return [...seen.values()].slice(0, 50);
+}
+
+const needsWord = ({ customer, subscription }: Quote): boolean =>
+  subscription.kind !== 'none' && customer.kind === 'adopt' && customer.by === 'person';
+
+function notesOf(
+  { quote, policy, plan, roles, gate }: CardInput,
+  covered: readonly PlanStep[],
+): string[] {
+  const covers = (name: string): boolean => covered.some(({ step }) => step === name);
+  const notes: string[] = [];
+  if (policy.solo)
+    notes.push(`One person governs here: this may be approved by its owner, ${roles.owner}.`);
+  if (needsWord(quote) && quote.customer.kind === 'adopt' && plan.gates[0]?.gate === gate)
+    notes.push(
+      `The customer ${quote.customer.customerId} was found by e-mail and does not bear our marker. Approving says that it is the principal's own.`,
+    );
+  if (covers(PIVOT) && quote.domain.kind === 'register') {
+    const renewal = formatAmount({
+      minor: quote.domain.renewalMinor,
+      currency: quote.domain.currency,
+    });
+    notes.push(
+      'This cannot be undone: the name stays registered and paid for until it expires.',
+      'The price is read again within 10 seconds before the purchase. The registrar takes no maximum price: a rise within these seconds would be charged, booked and reported.',
+      `Automatic renewal is off. Keeping the name costs ${renewal} a year, which is a decision of its own.`,
+    );
+  }
+  if (quote.site.kind === 'update' && covers('deploy-site'))
+    notes.push(
+      quote.site.liveBundle === undefined
+        ? 'A site whose content we do not know is running there now.'
+        : `The site ${quote.site.liveBundle} is running there now.`,
+    );
+  return notes;
+}
+
+export interface GateInput {
+  readonly plan: Plan;
+  readonly gate: string;
+  readonly gateId: GateId;
+  readonly instance: Instance;
+  readonly requestDigest: Digest;
+  readonly excluded: readonly string[];
+  readonly card: CardDocument;
+  readonly openedAt: string;
+  readonly expiresAt: string;
+  /** 128 random bits in hex, drawn by the caller. */
+  readonly nonce: string;
+}
+
+/** The gate document: what a decision signs. `excluded` from `excludedPersons`; instants from the database's clock. */
+export function buildGate(input: GateInput): GateDocument {
+  const { plan, gate } = input;
+  return gateSchema.parse({
+    type: 'countersign.gate.v1',
+    instance: input.instance,
+    environment: plan.environment,
+    runId: plan.runId,
+    gateId: input.gateId,
+    requestDigest: input.requestDigest,
+    policyDigest: plan.policyDigest,
+    rule: ruleOfGate(plan, gate),
+    excluded: input.excluded,
+    actions: stepsOfGate(plan, gate).map(({ actionDigest }) => actionDigest),
+    cardDigest: digestOf(input.card),
+    openedAt: input.openedAt,
+    expiresAt: input.expiresAt,
+    nonce: input.nonce,
+  });
+}
+
+/** Who must agree at a gate of the plan. */
+export function ruleOfGate(plan: Plan, gate: string): Rule {
+  const rule = plan.gates.find((one) => one.gate === gate)?.rule;
+  invariant(rule !== undefined, `the plan has a gate ${gate}`);
+  return rule;
+}

@@ -1,0 +1,143 @@
+import { evaluateRule } from './approval-rule.js';
+import type { Roles } from './build-gate.js';
+import { digestOf, digestOfBytes, parseCanonical, utf8 } from './canonical.js';
+import { exclusionOf, isBeforeInstant, readDecision, signatureRefusal } from './decide.js';
+import { type ActionDocument, type GateDocument, gateSchema } from './documents.js';
+import type { Digest } from './ids.js';
+import { decideAction } from './policy/decide.js';
+import type { Policy } from './policy/schema.js';
+import { asksMoreThan } from './policy/verdict.js';
+import { ProtocolError } from './reasons.js';
+import { groupsOf, type Register } from './register.js';
+import type { Request } from './request.js';
+
+/** A gate as it lies in the database, as the exact text that was digested. */
+export interface StoredGate {
+  readonly document: string;
+  readonly state: 'open' | 'granted' | 'rejected' | 'expired' | 'void';
+}
+
+export interface GrantUse {
+  readonly instance: string;
+  readonly gate: StoredGate;
+  /** The accepted decisions of this gate, each as its stored canonical message. */
+  readonly decisions: readonly string[];
+  readonly register: Register;
+  readonly policy: Policy | undefined;
+  readonly roles: Roles;
+  readonly request: Request;
+  readonly requestDigest: Digest;
+  /** Rebuilt from the very parameters that will be sent; digested here, not by the caller. */
+  readonly action: ActionDocument;
+  readonly nowMs: number;
+}
+
+export type GrantVerdict =
+  | {
+      readonly granted: true;
+      readonly gate: GateDocument;
+      readonly persons: readonly string[];
+      /** SHA-256 (hex) of each decision's bytes that counted. */
+      readonly decisions: readonly string[];
+    }
+  /** `void`: there was a grant, and it covers this no longer. */
+  | { readonly granted: false; readonly reason: string; readonly detail: string };
+
+const no = (reason: string, detail: string): GrantVerdict => ({ granted: false, reason, detail });
+
+/**
+ * Does the gate's grant cover this very action, now? Everything is verified anew from stored bytes, without asking who
+ * calls: state, expiry, digests, every signature, every key and person, and that the policy in force asks no more.
+ */
+export function verifyGrant(use: GrantUse): GrantVerdict {
+  const gate = readGate(use.gate.document);
+  if (gate === undefined) return no('digest-mismatch', 'the stored gate is not in canonical form');
+  const refusal = gateRefusal(use, gate);
+  if (refusal !== undefined) return refusal;
+  const counted = use.decisions.flatMap((message) => countedApproval(message, gate, use));
+  if (counted.some(({ decision }) => decision === 'reject'))
+    return no('gate-closed', 'a valid reject is on record');
+  const approvals = counted.filter(({ decision }) => decision === 'approve');
+  const { satisfied, missing } = evaluateRule(gate.rule, approvals);
+  if (!satisfied)
+    return no('rule-not-met', `of the decisions on record too few stand now: ${missing}`);
+  const now = decideAction(use.policy, { request: use.request, action: use.action });
+  if (asksMoreThan(now, gate.rule))
+    return no('policy-stricter', now.why.map(({ rule }) => rule).join(', '));
+  return {
+    granted: true,
+    gate,
+    persons: [...new Set(approvals.map(({ person }) => person))],
+    decisions: approvals.map(({ sha256 }) => sha256),
+  };
+}
+
+function readGate(document: string): GateDocument | undefined {
+  try {
+    const parsed = gateSchema.safeParse(parseCanonical(document));
+    return parsed.success ? parsed.data : undefined;
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}
+
+function gateRefusal(use: GrantUse, gate: GateDocument): GrantVerdict | undefined {
+  const { action } = use;
+  if (gate.instance !== use.instance || action.instance !== use.instance)
+    return no('instance-mismatch', 'the gate is of another instance');
+  if (gate.environment !== use.request.environment || gate.environment !== action.environment)
+    return no('environment-mismatch', `the gate is for ${gate.environment}`);
+  if (gate.runId !== action.runId || gate.requestDigest !== use.requestDigest)
+    return no('run-mismatch', 'the gate is of another run or request');
+  if (use.gate.state !== 'granted') return no('gate-closed', `the gate is ${use.gate.state}`);
+  if (!isBeforeInstant(use.nowMs, gate.expiresAt))
+    return no('gate-expired', `the gate expired at ${gate.expiresAt}`);
+  const digest = digestOf(action);
+  return gate.actions.includes(digest)
+    ? undefined
+    : no('digest-mismatch', `the grant does not cover ${digest}`);
+}
+
+interface Counted {
+  readonly person: string;
+  readonly groups: readonly string[];
+  readonly decision: 'approve' | 'reject';
+  readonly sha256: string;
+}
+
+/** A stored decision that still stands, or nothing. */
+function countedApproval(message: string, gate: GateDocument, use: GrantUse): Counted[] {
+  if (use.policy === undefined) return [];
+  let decision;
+  try {
+    decision = readDecision(message);
+  } catch (error) {
+    if (error instanceof ProtocolError) return [];
+    throw error;
+  }
+  const { statement } = decision;
+  const person = use.register.person(statement.approver);
+  const stands =
+    statement.instance === use.instance &&
+    statement.gateId === gate.gateId &&
+    statement.actionDigest === digestOfBytes(utf8(use.gate.document)) &&
+    signatureRefusal(decision, use.register, use.nowMs) === undefined &&
+    person?.kind === 'human' &&
+    person.active &&
+    exclusionOf(person.person, {
+      gate: { document: gate, digest: statement.actionDigest, state: use.gate.state },
+      roles: use.roles,
+      policy: use.policy,
+    }) === undefined;
+  return stands
+    ? [
+        {
+          person: person.person,
+          groups: groupsOf(person, use.policy),
+          decision: statement.decision,
+          sha256: decision.sha256,
+        },
+      ]
+    : [];
+}
