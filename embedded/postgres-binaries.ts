@@ -118,7 +118,8 @@ async function lookUp(name: string): Promise<ServerUser | undefined> {
 /** Copies beside the target and renames, so that a copy cut short is never taken for a whole one. */
 async function copyTree(from: string, to: string): Promise<void> {
   const partial = `${to}.${process.pid}`;
-  await mkdir(path.dirname(to), { recursive: true, mode: 0o755 });
+  await mkdir(path.dirname(to), { recursive: true, mode: 0o700 });
+  if (runsAsRoot()) await chmod(path.dirname(to), 0o755);
   await rm(partial, { recursive: true, force: true });
   await cp(from, partial, { recursive: true, verbatimSymlinks: true });
   await linkLibraries(partial);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { access, chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
@@ -30,6 +30,8 @@ export interface ClusterOptions {
 }
 
 export interface Cluster {
+  /** The folder of the cluster. */
+  readonly home: string;
   readonly command: GroupCommand;
   /** The product's own database, as its owner. */
   readonly url: string;
@@ -41,9 +43,11 @@ export interface Cluster {
  * Where the cluster of a data folder lies: inside it, except for root, whose database runs as
  * another user, which can enter neither a 0700 folder of root nor root's home.
  */
-export function postgresHome(dataDir: string): string {
+export function postgresHome(dataDir: string, password: string): string {
   if (!runsAsRoot()) return path.join(dataDir, 'postgres');
-  const id = createHash('sha256').update(path.resolve(dataDir)).digest('hex').slice(0, 16);
+  // The password is part of the name: a data folder that was deleted and made again gets a new cluster.
+  const key = `${path.resolve(dataDir)}\0${password}`;
+  const id = createHash('sha256').update(key).digest('hex').slice(0, 16);
   return path.join(ROOT_STATE_DIR, 'postgres', id);
 }
 
@@ -53,7 +57,7 @@ export function postgresHome(dataDir: string): string {
  */
 export async function prepareCluster(options: ClusterOptions): Promise<Cluster> {
   const binaries = await locatePostgres(options.cacheDir);
-  const home = postgresHome(options.dataDir);
+  const home = postgresHome(options.dataDir, options.password);
   if (!(await exists(path.join(home, 'PG_VERSION')))) {
     await initialise(binaries, home, options.password, options.durable ?? true);
   }
@@ -68,7 +72,11 @@ async function initialise(
 ): Promise<void> {
   const fresh = `${home}.new`;
   const passwordFile = `${home}.password`;
-  await mkdir(path.dirname(home), { recursive: true, mode: user === undefined ? 0o700 : 0o755 });
+  await mkdir(path.dirname(home), { recursive: true, mode: 0o700 });
+  if (user !== undefined) {
+    // By explicit mode, since our umask is 077: the database's user has to walk through.
+    for (const folder of [ROOT_STATE_DIR, path.dirname(home)]) await chmod(folder, 0o755);
+  }
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh, { mode: 0o700 });
   await rm(passwordFile, { force: true });
@@ -128,6 +136,7 @@ function describeCluster(
   const to = (database: string): string =>
     `postgresql://${DATABASE_OWNER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
   return {
+    home,
     command: {
       file: postgres,
       args: ['-D', home, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
@@ -155,6 +164,18 @@ export async function pingPostgres(url: string, timeoutMs = 2_000): Promise<void
     await client.query('select 1');
   } finally {
     void client.end().catch(() => undefined);
+  }
+}
+
+/**
+ * Resolves when the server gives any answer at all, a refusal included: one that has no connection left, or is
+ * recovering, must not be killed for it.
+ */
+export async function isPostgresAlive(url: string): Promise<void> {
+  try {
+    await pingPostgres(url);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error;
   }
 }
 

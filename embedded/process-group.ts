@@ -84,6 +84,7 @@ function groupOf(
     });
   }
   const signal = (name: NodeJS.Signals): boolean => signalGroup(pid, name);
+  let swept = false;
   const end = async (name: NodeJS.Signals, graceMs: number): Promise<void> => {
     if (!ended()) {
       signal(name);
@@ -91,8 +92,9 @@ function groupOf(
       await exit;
       clearTimeout(timer);
     }
-    // The leader is gone; whoever it started may live on and hold its port.
-    signal('SIGKILL');
+    // The leader is gone; whoever it started may live on and hold its port. Once: the id may be used again.
+    if (!swept) signal('SIGKILL');
+    swept = true;
   };
   return { pid, stdout, stderr, exit, ended, signal, end };
 }

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { postgresHome, prepareCluster } from '../../embedded/postgres.js';
+import { prepareCluster } from '../../embedded/postgres.js';
 import { commandLine } from '../../embedded/process-group.js';
 import { freePort } from '../../embedded/ports.js';
 
@@ -75,14 +75,14 @@ async function holdCluster(): Promise<string> {
 
 async function startGuard(socket: string): Promise<void> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'countersign-test-database-'));
-  const { command, adminUrl } = await prepareCluster({
+  const { command, adminUrl, home } = await prepareCluster({
     dataDir,
     cacheDir: path.join(homedir(), '.cache', 'countersign'),
     port: await freePort(),
     password: randomBytes(18).toString('base64url'),
     durable: false,
   });
-  const folders = [postgresHome(dataDir), dataDir];
+  const folders = [home, dataDir];
   const server = { ...command, ...commandLine(command) };
   const orders = JSON.stringify({ socket, idleMs: IDLE_MS, folders, adminUrl, command: server });
   spawn(process.execPath, [GUARD, orders], { detached: true, stdio: 'ignore' }).unref();
