@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -31,7 +39,7 @@ async function query(url: string, statement: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    return (await client.query(statement)).rows;
+    return (await client.query<Record<string, unknown>>(statement)).rows;
   } finally {
     await client.end();
   }
@@ -73,10 +81,8 @@ test('it listens on loopback only, with the password, durable, and its folder is
 test('an initdb that was cut short is done again', async () => {
   const half = mkdtempSync(path.join(tmpdir(), 'countersign-postgres-'));
   const home = postgresHome(half, password);
-  const server = await startPostgres({ dataDir: half, cacheDir, password });
-  await server.stop();
-  rmSync(path.join(home, 'PG_VERSION'));
-  rmSync(home, { recursive: true });
+  mkdirSync(path.join(`${home}.new`, 'base'), { recursive: true });
+  writeFileSync(`${home}.password`, 'of the one that was cut short');
   const again = await startPostgres({ dataDir: half, cacheDir, password });
   await pingPostgres(again.url);
   await again.stop();
