@@ -4,7 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { z } from 'zod';
 import { WORLD_NAME, mintCredentials } from './credentials.js';
 import { faultRulesSchema } from './faults.js';
-import { BadMember } from './provider.js';
+import { BadMember, readMembers } from './provider.js';
 import type { Provider } from './provider.js';
 import { tellTruth } from './truth.js';
 import type { World, Worlds } from './world.js';
@@ -57,14 +57,7 @@ async function bodyAs<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
   } catch {
     throw new BadMember('body', 'the body is not JSON');
   }
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-  throw new BadMember(
-    [...(issue?.path ?? []), ...unknown].map(String).join('.') || 'body',
-    issue?.message ?? 'the body does not fit',
-  );
+  return readMembers(schema, body);
 }
 
 function worldOf(c: Context, worlds: Worlds): World {

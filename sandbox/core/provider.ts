@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
+import type { z } from 'zod';
 import type { Credential, ProviderName } from './credentials.js';
 import type { FaultKind, FaultRule } from './faults.js';
 import type { World } from './world.js';
@@ -90,4 +91,19 @@ export class BadMember extends Error {
     super(detail);
     this.name = 'BadMember';
   }
+}
+
+/** Reads a control body. @throws BadMember naming the first member that does not fit. */
+export function readMembers<T>(schema: z.ZodType<T>, body: unknown): T {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const member = [...(issue?.path ?? []), ...unknown].map(String).join('.');
+  throw new BadMember(member === '' ? 'body' : member, issue?.message ?? 'the body does not fit');
+}
+
+/** No answer at all: what the listener takes for a socket that is gone or taken. */
+export function noAnswer(): Response {
+  return new Response(null, { headers: { 'x-hono-already-sent': 'true' } });
 }

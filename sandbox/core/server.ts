@@ -6,6 +6,7 @@ import type { MiddlewareHandler } from 'hono';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readCredential } from './credentials.js';
 import type { FaultRule } from './faults.js';
+import { noAnswer } from './provider.js';
 import type { Env, Provider, SandboxContext } from './provider.js';
 import { storableBody, storableHeaders } from './requests.js';
 import type { RequestRecord } from './requests.js';
@@ -15,9 +16,6 @@ import type { World, Worlds } from './world.js';
 export const SANDBOX_HEADER = 'x-countersign-sandbox';
 
 type Handler = (request: Request, bindings: Env['Bindings']) => Response | Promise<Response>;
-
-/** What the listener takes for "the answer went out already": the socket is gone or taken. */
-const noAnswer = (): Response => new Response(null, { headers: { 'x-hono-already-sent': 'true' } });
 
 function bearer(headers: Headers): string | undefined {
   return /^Bearer\s+(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
@@ -87,6 +85,10 @@ function noteRequest(c: SandboxContext, provider: Provider, body: ArrayBuffer): 
   });
 }
 
+function withBody({ url, method, headers }: Request, body: ArrayBuffer): Request {
+  return new Request(url, { method, headers, ...(body.byteLength === 0 ? {} : { body }) });
+}
+
 /** One provider's app with the core around it: credential, log, faults, and saving before the answer. */
 function guard(provider: Provider, worlds: Worlds, secret: string): MiddlewareHandler<Env> {
   return async (c, next) => {
@@ -97,7 +99,10 @@ function guard(provider: Provider, worlds: Worlds, secret: string): MiddlewareHa
     const world = worlds.get(credential.world);
     c.set('world', world);
     c.set('credential', credential);
-    const record = noteRequest(c, provider, await c.req.arrayBuffer());
+    const body = await c.req.arrayBuffer();
+    // A body can be read once: the provider's handlers get a request that still has it.
+    c.req.raw = withBody(c.req.raw, body);
+    const record = noteRequest(c, provider, body);
     const refused = provider.admit?.(c);
     const rule = refused ? undefined : world.faults.take(provider.name, c.req.method, c.req.path);
     if (rule !== undefined) record.fault = rule.fault;
