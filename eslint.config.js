@@ -47,6 +47,7 @@ const ALLOWED = {
       'config',
       'domain',
       'embedded',
+      'gateway',
       'store',
       'workers',
       'sandbox',

@@ -4,12 +4,12 @@ import { countCharacters } from '../domain/text.js';
 
 export interface Style {
   readonly columns: number;
-  bold(text: string): string;
-  dim(text: string): string;
-  good(text: string): string;
-  warn(text: string): string;
-  bad(text: string): string;
-  accent(text: string): string;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly good: (text: string) => string;
+  readonly warn: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly accent: (text: string) => string;
 }
 
 const ESC = '\u001b';

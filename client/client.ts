@@ -13,6 +13,7 @@ import { parseRequest, type Request } from '../domain/request.js';
 import { ENDS, PHASES, type End, type Phase } from '../domain/steps.js';
 import { SEARCH_ATTRIBUTES, TASK_QUEUES, WORKFLOWS } from '../workflows/messages.js';
 import { FileRefused, RunIdTaken, TemporalUnreachable } from './errors.js';
+import { temporalHealth, type TemporalHealth } from './health.js';
 import { runHandle, type RunHandle } from './run-handle.js';
 import { loadServiceKey, signAdmission, type ServiceKey } from './service-key.js';
 
@@ -58,6 +59,8 @@ export interface CountersignClient {
   run(runId: string): RunHandle;
   /** Newest first, at most `limit` (default 100). */
   list(filter?: { readonly phase?: Phase | End; readonly limit?: number }): Promise<RunListing[]>;
+  /** Are search attributes registered, do workers poll? Reads only. */
+  health(): Promise<TemporalHealth>;
   close(): Promise<void>;
 }
 
@@ -71,7 +74,8 @@ export async function createClient(options: ClientOptions): Promise<CountersignC
   const { serviceKey } = options;
   const by = typeof serviceKey === 'string' ? loadServiceKey(serviceKey) : serviceKey;
   const connection = await connect(options);
-  const { workflow } = new Client({ connection, namespace: options.namespace ?? 'default' });
+  const namespace = options.namespace ?? 'default';
+  const { workflow } = new Client({ connection, namespace });
   return {
     start: (of) => start(workflow, by, of),
     run: (runId) => runHandle(workflow, parseRunId(runId)),
@@ -84,6 +88,7 @@ export async function createClient(options: ClientOptions): Promise<CountersignC
       }
       return listed;
     },
+    health: () => temporalHealth(connection, namespace),
     close: () => connection.close(),
   };
 }

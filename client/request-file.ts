@@ -1,5 +1,14 @@
 import { readFileSync, statSync } from 'node:fs';
-import { isAlias, isCollection, isNode, isPair, LineCounter, parseDocument, visit } from 'yaml';
+import {
+  isAlias,
+  isCollection,
+  isNode,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+} from 'yaml';
 import { REQUEST_BYTES_MAX } from '../domain/request.js';
 import { FileRefused } from './errors.js';
 
@@ -57,7 +66,7 @@ export function parseYaml(text: string, file: string): unknown {
   visit(document, (_key, node, path) => {
     if (!isNode(node)) return;
     const at = node.range?.[0] ?? 0;
-    const anchored = 'anchor' in node && node.anchor !== undefined;
+    const anchored = (isScalar(node) || isCollection(node)) && node.anchor !== undefined;
     if (isAlias(node) || anchored || node.tag !== undefined)
       throw refuse(at, 'aliases, anchors and tags are not accepted', 'Write the value out');
     const depth = path.filter((parent) => !isPair(parent)).length;

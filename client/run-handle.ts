@@ -2,6 +2,8 @@ import {
   isGrpcServiceError,
   WorkflowFailedError,
   WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
   type WorkflowClient,
   type WorkflowHandle,
 } from '@temporalio/client';
@@ -33,7 +35,7 @@ export interface RunHandle {
   readonly workflowId: string;
   /** Sends a signed decision as a plain signal; whether it counted is seen in `state`. */
   decide(message: DecideMessage): Promise<void>;
-  /** The same as an update: answers whether it was accepted, and if not why. */
+  /** The same as an update: answers whether it was accepted, and if not why. @throws NoWorker */
   decideNow(message: DecideMessage): Promise<DecisionVerdict>;
   /** Where it is, what it holds, what it waits for; of an ended run its final report. @throws NoWorker */
   state(): Promise<RunState>;
@@ -65,6 +67,7 @@ export class NoWorker extends Error {
 }
 
 const QUERY_DEADLINE_MS = 5_000;
+const UPDATE_DEADLINE_MS = 20_000;
 const WATCH_EVERY_MS = 400;
 
 /** A handle by run id; nothing is asked of the server until a method is called. */
@@ -77,7 +80,7 @@ export function runHandle(client: WorkflowClient, runId: RunId): RunHandle {
     runId,
     workflowId,
     decide: (message) => known(() => handle.signal(decideSignal, message)),
-    decideNow: (message) => known(() => handle.executeUpdate(decideUpdate, { args: [message] })),
+    decideNow: (message) => known(() => decideNow(client, handle, runId, message)),
     state,
     watch: (onChange, options) => watch({ runId, handle, state, onChange }, options ?? {}),
     stop: (message) => known(() => handle.signal(stopSignal, message)),
@@ -124,6 +127,26 @@ async function stateOf(
 
 /** gRPC: DEADLINE_EXCEEDED and FAILED_PRECONDITION, which is how "no poller" looks. */
 const NO_ANSWER: ReadonlySet<number> = new Set([4, 9]);
+
+/** Temporal waits for as long as it takes when no worker is there: an update without an answer is no verdict. */
+async function decideNow(
+  client: WorkflowClient,
+  handle: WorkflowHandle,
+  runId: RunId,
+  message: DecideMessage,
+): Promise<DecisionVerdict> {
+  try {
+    return await client.connection.withDeadline(Date.now() + UPDATE_DEADLINE_MS, () =>
+      handle.executeUpdate(decideUpdate, { args: [message] }),
+    );
+  } catch (error) {
+    if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) throw new NoWorker(runId);
+    if (error instanceof WorkflowUpdateFailedError)
+      return { accepted: false, reason: error.cause?.message ?? error.message };
+    if (isGrpcServiceError(error) && NO_ANSWER.has(error.code)) throw new NoWorker(runId);
+    throw error;
+  }
+}
 
 async function endOf(handle: WorkflowHandle, runId: RunId): Promise<RunState | undefined> {
   try {

@@ -1,0 +1,133 @@
+import { CommanderError } from 'commander';
+import { GateNotTrue } from '../client/decision.js';
+import {
+  FileRefused,
+  NoTerminal,
+  RunEnded,
+  RunIdTaken,
+  RunUnknown,
+  TemporalUnreachable,
+} from '../client/errors.js';
+import { NoWorker } from '../client/run-handle.js';
+import { Interrupted } from '../client/terminal.js';
+import { UnreachableError, UsageError } from '../config/errors.js';
+import { Failure, type FailureCode } from '../domain/errors.js';
+import { asStoreFailure } from '../store/failures.js';
+
+export const EXIT = { done: 0, otherwise: 1, usage: 2, unreachable: 3 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** One clear message and the exit code that goes with it. */
+export interface Explained {
+  readonly message: string;
+  readonly exitCode: ExitCode;
+  /** For scripts: a failure code, or the kind of error. */
+  readonly code: string;
+}
+
+const UNREACHABLE_CODES: ReadonlySet<FailureCode> = new Set([
+  'STORE_UNAVAILABLE',
+  'PROVIDER_UNAVAILABLE',
+  'OUTCOME_UNKNOWN',
+  'POLICY_MISSING',
+]);
+
+/** Turns whatever was thrown into words for a person; never a stack line. */
+export function explain(error: unknown): Explained {
+  const known = asStoreFailure(error);
+  if (known instanceof Failure) return ofFailure(known);
+  if (!(known instanceof Error)) return unexpected('an unknown fault');
+  const said = (exitCode: ExitCode, code: string, message = known.message): Explained => ({
+    message,
+    exitCode,
+    code,
+  });
+  if (known instanceof UsageError || known instanceof FileRefused) return said(EXIT.usage, 'USAGE');
+  if (known instanceof CommanderError) return said(EXIT.usage, 'USAGE', ofCommander(known));
+  if (known instanceof NoTerminal) return said(EXIT.usage, 'NO_TERMINAL');
+  if (known instanceof RunIdTaken)
+    return said(EXIT.usage, 'RUN_ID_TAKEN', `${known.message}, or leave --run-id out`);
+  if (known instanceof RunUnknown)
+    return said(
+      EXIT.usage,
+      'RUN_UNKNOWN',
+      `${known.message} here. See which there are: countersign runs`,
+    );
+  if (known instanceof UnreachableError) return said(EXIT.unreachable, 'UNREACHABLE');
+  if (known instanceof TemporalUnreachable)
+    return said(
+      EXIT.unreachable,
+      'TEMPORAL_UNREACHABLE',
+      `${known.message}. Start one with: countersign up, or correct COUNTERSIGN_TEMPORAL_ADDRESS.`,
+    );
+  if (known instanceof NoWorker)
+    return said(
+      EXIT.unreachable,
+      'NO_WORKER',
+      `${known.message}. Start one with: countersign up, or: countersign worker --role workflows`,
+    );
+  if (known instanceof RunEnded)
+    return said(EXIT.otherwise, `RUN_${known.phase.toUpperCase()}`, `${known.message}.`);
+  if (known instanceof GateNotTrue) return said(EXIT.otherwise, 'GATE_NOT_TRUE');
+  if (known instanceof Interrupted || known.message === 'interrupted')
+    return said(EXIT.otherwise, 'INTERRUPTED', 'interrupted; what runs in Temporal goes on');
+  return ofInfrastructure(known) ?? unexpected(`${known.name}: ${firstLine(known.message)}`);
+}
+
+function ofFailure({ code, message }: Failure): Explained {
+  if (code === 'REQUEST_INVALID' || code === 'RUN_UNKNOWN')
+    return { message: `${message}.`.replace(/\.\.$/, '.'), exitCode: EXIT.usage, code };
+  if (code === 'POLICY_MISSING')
+    return {
+      message: `${message}. Without a policy everything is denied; activate one with: countersign up`,
+      exitCode: EXIT.unreachable,
+      code,
+    };
+  const exitCode = UNREACHABLE_CODES.has(code) ? EXIT.unreachable : EXIT.otherwise;
+  return { message: `${message} (${code})`, exitCode, code };
+}
+
+function ofCommander(error: CommanderError): string {
+  const [first = '', hint = ''] = error.message.replace(/^error: /, '').split('\n');
+  return `${capital(first)}. ${hint === '' ? 'See: countersign --help' : hint.replace(/[()]/g, '')}`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** gRPC's numbers for UNAVAILABLE, DEADLINE_EXCEEDED and PERMISSION_DENIED, UNAUTHENTICATED. */
+const GRPC_SILENT: readonly unknown[] = [14, 4];
+const GRPC_REFUSED: readonly unknown[] = [7, 16];
+
+function ofInfrastructure(error: Error): Explained | undefined {
+  const codes = [error, error.cause].map((one) =>
+    one instanceof Error && 'code' in one ? one.code : undefined,
+  );
+  if (codes.some((code) => GRPC_SILENT.includes(code)))
+    return {
+      message: 'Temporal does not answer. Is it running? See: countersign status',
+      exitCode: EXIT.unreachable,
+      code: 'TEMPORAL_UNREACHABLE',
+    };
+  if (codes.some((code) => GRPC_REFUSED.includes(code)))
+    return {
+      message:
+        'Temporal refuses these credentials. Check COUNTERSIGN_TEMPORAL_API_KEY or _TLS_CERT.',
+      exitCode: EXIT.unreachable,
+      code: 'TEMPORAL_REFUSED',
+    };
+  return undefined;
+}
+
+function unexpected(what: string): Explained {
+  return {
+    message: `an unexpected fault: ${what}. Run it again with --debug to see where`,
+    exitCode: EXIT.otherwise,
+    code: 'UNEXPECTED',
+  };
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? '';
+}

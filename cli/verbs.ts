@@ -1,0 +1,23 @@
+import type { Register } from './cli.js';
+import { registerDecide } from './verbs/decide.js';
+import { registerOverview } from './verbs/overview.js';
+import { registerProcesses } from './verbs/processes.js';
+import { registerProvision } from './verbs/provision.js';
+import { registerRegister } from './verbs/register.js';
+import { registerRuns } from './verbs/runs.js';
+import { registerStatus } from './verbs/status.js';
+import { registerSigned } from './verbs/signed.js';
+import { registerStop } from './verbs/stop.js';
+
+/** Every verb, in the order of the help: start, follow, decide, intervene, look, set up. */
+export const REGISTERS: readonly Register[] = [
+  registerProvision,
+  registerRuns,
+  registerDecide,
+  registerStop,
+  registerSigned,
+  registerOverview,
+  registerStatus,
+  registerRegister,
+  registerProcesses,
+];

@@ -1,0 +1,77 @@
+import { UsageError } from '../../config/errors.js';
+import { hasEnded } from '../../client/run-handle.js';
+import { ENDS, PHASES } from '../../domain/steps.js';
+import type { Register } from '../cli.js';
+import { exitCodeOf, follow } from '../follow.js';
+import { listingLines, nextStep, stateLines, waitLines } from '../run-view.js';
+
+/** `runs`, `show`, `watch`, `why`: reading only. */
+export const registerRuns: Register = (verbs) => {
+  verbs
+    .add('runs', 'Lists runs, newest first', 'countersign runs --phase awaiting-approval')
+    .option('--phase <phase>', `only those in one phase: ${[...PHASES, ...ENDS].join(', ')}`)
+    .action(
+      verbs.run(async (context, options: { readonly phase?: string }) => {
+        const phase = options.phase === undefined ? undefined : phaseOf(options.phase);
+        const client = await context.client();
+        const runs = await client.list(phase === undefined ? {} : { phase });
+        context.print({ runs }, listingLines(context.style, runs));
+        return 0;
+      }),
+    );
+  verbs.add('show <run>', 'Shows where a run stands', 'countersign show launch-7').action(
+    verbs.run(async (context, runId: string) => {
+      const client = await context.client();
+      const state = await client.run(runId).state();
+      context.print(state, stateLines(context.style, state));
+      return 0;
+    }),
+  );
+  verbs
+    .add(
+      'watch <run>',
+      'Follows a run until it ends or needs a person for good',
+      'countersign watch launch-7',
+    )
+    .action(
+      verbs.run(async (context, runId: string) => {
+        const client = await context.client();
+        const state = await follow(context, client.run(runId));
+        context.print(state, []);
+        return exitCodeOf(state);
+      }),
+    );
+  verbs
+    .add(
+      'why <run>',
+      'Says what a run waits for, of whom, and the exact next command',
+      'countersign why launch-7',
+    )
+    .action(
+      verbs.run(async (context, runId: string) => {
+        const { style, ...rest } = context;
+        const client = await rest.client();
+        const state = await client.run(runId).state();
+        const waits = nextStep(state);
+        const sentence = hasEnded(state)
+          ? `It has ended: ${state.phase}. ${state.why}`
+          : waits === undefined
+            ? `It is ${state.phase} and waits for nobody. ${state.why}`
+            : `It is ${state.phase}. ${state.why}`;
+        rest.print({ runId: state.runId, phase: state.phase, why: state.why, waitsFor: waits }, [
+          sentence.trim(),
+          ...waitLines(style, state),
+        ]);
+        return 0;
+      }),
+    );
+};
+
+function phaseOf(text: string): (typeof PHASES)[number] | (typeof ENDS)[number] {
+  const phase = [...PHASES, ...ENDS].find((name) => name === text);
+  if (phase !== undefined) return phase;
+  throw new UsageError({
+    what: `--phase ${JSON.stringify(text.slice(0, 40))} is no phase`,
+    remedy: `Name one of ${[...PHASES, ...ENDS].join(', ')}`,
+  });
+}

@@ -1,0 +1,186 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { signResolve, signResume } from '../../client/decision.js';
+import type { RunHandle } from '../../client/run-handle.js';
+import { UsageError } from '../../config/errors.js';
+import { digestOf } from '../../domain/canonical.js';
+import type { ResolveStatement, ResumeMessage, Scope } from '../../domain/documents.js';
+import { parseRunId } from '../../domain/ids.js';
+import type { RunState } from '../../domain/plan.js';
+import { STEPS, type StepName } from '../../domain/steps.js';
+import { createDoor } from '../../gateway/door.js';
+import { databaseNow } from '../../store/clock.js';
+import { appendLog } from '../../store/log.js';
+import { keyOption, ownerOf, unlock, type Approver } from '../approver.js';
+import type { Register } from '../cli.js';
+import type { Context } from '../context.js';
+import { EXIT, type ExitCode } from '../explain.js';
+import { stateLines } from '../run-view.js';
+import { scopeOf, type ScopeOptions } from '../scope.js';
+import { registerScope, withScope } from './stop.js';
+
+interface SignedOptions {
+  readonly reason: string;
+  readonly key?: string;
+}
+
+interface ResolveOptions extends SignedOptions {
+  readonly step: string;
+  readonly retry?: boolean;
+  readonly doneByHand?: boolean;
+  readonly giveUp?: boolean;
+}
+
+/** `resume`, `resolve`: the ways on that a person signs. */
+export const registerSigned: Register = (verbs) => {
+  withScope(
+    verbs.add(
+      'resume',
+      'Lifts a stop, or lets a held run go on; signed',
+      'countersign resume --all --reason "new card in place" --key ~/keys/ada.json',
+    ),
+  )
+    .requiredOption('--reason <text>', 'why it is safe now, for the record')
+    .option('--key <file>', 'your key file')
+    .action(verbs.run(resume));
+  verbs
+    .add(
+      'resolve <run>',
+      'The way on for a stuck run; signed',
+      'countersign resolve launch-7 --step start-subscription --done-by-hand --reason "refunded in the dashboard" --key ~/keys/ada.json',
+    )
+    .requiredOption('--step <step>', `which step: ${STEPS.join(', ')}`)
+    .requiredOption('--reason <text>', 'what you know, for the record')
+    .option('--retry', 'try the reversal again')
+    .option('--done-by-hand', 'it was put back by hand; believed only after reading back')
+    .option('--give-up', 'leave what is left, and say so in the report')
+    .option('--key <file>', 'your key file')
+    .action(verbs.run(resolve));
+};
+
+async function resume(context: Context, options: SignedOptions & ScopeOptions): Promise<ExitCode> {
+  const asked = scopeOf(options);
+  const file = keyOption(options, 'countersign resume …');
+  const approver = await unlocked(context, file, `This lifts the stop over ${asked}.`);
+  const scope = await registerScope(context, asked);
+  const message = signResume(
+    {
+      instance: await context.instance(),
+      scope,
+      by: approver.personId,
+      reason: options.reason,
+      at: (await databaseNow(await context.database())).toISOString(),
+    },
+    approver.key,
+  );
+  const lifted = await lift(context, message);
+  const run = scope.startsWith('run/') ? scope.slice('run/'.length) : undefined;
+  if (run !== undefined) await (await context.client()).run(run).resume(message);
+  if (!lifted && run === undefined)
+    throw new UsageError({
+      what: `nothing is stopped over ${scope}`,
+      remedy: 'See what is: countersign status',
+    });
+  context.print({ scope, lifted, told: run !== undefined }, [
+    run === undefined
+      ? `${context.style.good('Lifted')} the stop over ${scope}.`
+      : `Run ${run} was told. See: countersign show ${run}`,
+  ]);
+  return EXIT.done;
+}
+
+/** The signature is checked against the register by the one that made it; the statement stays in the log. */
+async function lift(context: Context, message: ResumeMessage): Promise<boolean> {
+  const { signature, ...statement } = message;
+  const db = await context.database();
+  const lifted = await createDoor(db).resume({
+    scope: statement.scope satisfies Scope,
+    by: statement.by,
+    statementDigest: digestOf(statement),
+  });
+  if (lifted)
+    await appendLog(db, {
+      kind: 'resume-statement',
+      payload: { statement, signature: signature.value },
+    });
+  return lifted;
+}
+
+async function unlocked(context: Context, file: string, warning: string): Promise<Approver> {
+  const terminal = context.io.openTerminal();
+  try {
+    const owner = await ownerOf(context, file);
+    terminal.write(`${warning}\n`);
+    return { ...owner, key: await unlock(context, terminal, file) };
+  } finally {
+    terminal.close();
+  }
+}
+
+async function resolve(context: Context, run: string, options: ResolveOptions): Promise<ExitCode> {
+  const runId = parseRunId(run);
+  const step = stepOf(options.step);
+  const action = actionOf(options);
+  const file = keyOption(options, `countersign resolve ${run} …`);
+  const approver = await unlocked(context, file, `${runId}, ${step}: ${WORDS[action]}.`);
+  const message = signResolve(
+    {
+      instance: await context.instance(),
+      runId,
+      step,
+      action,
+      by: approver.personId,
+      reason: options.reason,
+      at: (await databaseNow(await context.database())).toISOString(),
+    },
+    approver.key,
+  );
+  const handle = (await context.client()).run(runId);
+  const before = await handle.state();
+  await handle.resolve(message);
+  const state = await afterwards(handle, before);
+  context.print(state, stateLines(context.style, state));
+  return state.phase === 'stuck' ? EXIT.otherwise : EXIT.done;
+}
+
+const WORDS = {
+  retry: 'the reversal is tried again',
+  'done-by-hand': 'you say that it was put back by hand; this is read back before it is believed',
+  'give-up': 'what is left stays, and is named in the report with its cost',
+} as const satisfies Record<ResolveStatement['action'], string>;
+
+function stepOf(text: string): StepName {
+  const step = STEPS.find((name) => name === text);
+  if (step !== undefined) return step;
+  throw new UsageError({
+    what: `--step ${JSON.stringify(text.slice(0, 60))} is no step`,
+    remedy: `Name one of ${STEPS.join(', ')}`,
+  });
+}
+
+function actionOf(options: ResolveOptions): ResolveStatement['action'] {
+  const given = [
+    ...(options.retry === true ? (['retry'] as const) : []),
+    ...(options.doneByHand === true ? (['done-by-hand'] as const) : []),
+    ...(options.giveUp === true ? (['give-up'] as const) : []),
+  ];
+  const [action, ...others] = given;
+  if (action !== undefined && others.length === 0) return action;
+  throw new UsageError({
+    what: 'a stuck step is resolved in exactly one way',
+    remedy: 'Give one of --retry, --done-by-hand or --give-up',
+  });
+}
+
+const ANSWER_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 300;
+
+/** A signal has no answer: the run is watched for a while, until it has moved. */
+async function afterwards(handle: RunHandle, before: RunState): Promise<RunState> {
+  const deadline = performance.now() + ANSWER_WITHIN_MS;
+  for (;;) {
+    const state = await handle.state();
+    const moved = state.phase !== before.phase || state.why !== before.why;
+    if (moved || performance.now() > deadline) return state;
+    await pause(LOOK_EVERY_MS);
+  }
+}

@@ -1,0 +1,81 @@
+import { sql } from 'kysely';
+import type { Executor } from './connect.js';
+import type { Row } from './schema.js';
+
+/** What an operator reads over all runs: balances, cases, stops, and how much is going on. */
+
+/** Balances of this UTC month by the control database's clock, and of every month that still holds a reservation. */
+export async function listBalances(db: Executor): Promise<Row<'balances'>[]> {
+  return db
+    .selectFrom('balances')
+    .selectAll()
+    .where((eb) =>
+      eb.or([
+        eb('month', '=', sql<string>`utc_month(countersign_now())`),
+        eb('reserved_minor', '>', 0),
+      ]),
+    )
+    .orderBy('month', 'desc')
+    .orderBy('scope')
+    .execute();
+}
+
+/** Cases, newest first: the open ones, or all. */
+export async function listCases(db: Executor, all: boolean): Promise<Row<'cases'>[]> {
+  let query = db.selectFrom('cases').selectAll().orderBy('case_id', 'desc').limit(500);
+  if (!all) query = query.where('closed_at', 'is', null);
+  return query.execute();
+}
+
+/** Stops that are in force, oldest first. */
+export async function listStops(db: Executor): Promise<Row<'stops'>[]> {
+  return db
+    .selectFrom('fences')
+    .innerJoin('stops', 'stops.stop_id', 'fences.stop_id')
+    .selectAll('stops')
+    .orderBy('stops.stop_id')
+    .execute();
+}
+
+/** Runs that have not ended and stand under a scope (`all`, `run/x`, `agent/x`, `principal/x`); a provider's are all. */
+export async function openRunsUnder(db: Executor, scope: string): Promise<Row<'runs'>[]> {
+  const [kind = '', id = ''] = scope.split(/\/(.*)/s);
+  let query = db
+    .selectFrom('runs')
+    .selectAll()
+    .where('end_phase', 'is', null)
+    .where('door', '<>', 'completed')
+    .orderBy('admitted_at');
+  if (kind === 'run') query = query.where('run_id', '=', id);
+  if (kind === 'agent') query = query.where('agent', '=', id);
+  if (kind === 'principal') query = query.where('principal', '=', id);
+  return query.execute();
+}
+
+export interface Counts {
+  readonly openRuns: number;
+  readonly openGates: number;
+  readonly openCases: number;
+  readonly persons: number;
+  readonly policyVersion: number | null;
+  readonly policyDigest: string | null;
+  /** By the control database's clock, which tests and the demo may have moved. */
+  readonly now: Date;
+  readonly advancedMs: number;
+}
+
+export async function readCounts(db: Executor): Promise<Counts> {
+  const { rows } = await sql<Counts>`
+    select
+      (select count(*) from runs where end_phase is null and door <> 'completed') as "openRuns",
+      (select count(*) from gates where state = 'open') as "openGates",
+      (select count(*) from cases where closed_at is null) as "openCases",
+      (select count(*) from persons) as "persons",
+      (select max(version)::bigint from policies) as "policyVersion",
+      (select digest from policies order by version desc limit 1) as "policyDigest",
+      countersign_now() as "now",
+      coalesce((select advance_ms from clock), 0)::bigint as "advancedMs"`.execute(db);
+  const [row] = rows;
+  if (row === undefined) throw new Error('the overview answered nothing');
+  return row;
+}
