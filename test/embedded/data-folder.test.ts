@@ -50,15 +50,16 @@ test.each([0o770, 0o702, 0o777])(
   },
 );
 
-test('a link in the place of the folder is refused, so is a file', () => {
+test('a link in the place of the folder is refused as one, so is a file', () => {
   mkdirSync(path.join(folder, 'elsewhere'), { mode: 0o700 });
   symlinkSync(path.join(folder, 'elsewhere'), path.join(folder, 'link'));
   writeFileSync(path.join(folder, 'file'), '');
-  for (const name of ['link', 'file']) {
-    expect(() => {
-      prepareDataFolder(path.join(folder, name));
-    }).toThrow(UsageError);
-  }
+  expect(() => {
+    prepareDataFolder(path.join(folder, 'link'));
+  }).toThrow('the data folder is a link or a file');
+  expect(() => {
+    prepareDataFolder(path.join(folder, 'file'));
+  }).toThrow(UsageError);
 });
 
 test('a folder of another user is refused, or for an ordinary user the system folder is', () => {

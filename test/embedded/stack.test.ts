@@ -13,7 +13,7 @@ import { endpointsFile, readEndpoints } from '../../config/endpoints.js';
 import { UnreachableError, UsageError } from '../../config/errors.js';
 import { removeDataFolder } from '../../embedded/data-folder.js';
 import { pingPostgres } from '../../embedded/postgres.js';
-import { startStack, type Stack, type StackOptions } from '../../embedded/start-stack.js';
+import { startStack, type Stack, type StackOptions } from '../../embedded/supervisor.js';
 import type { ChildEvent } from '../../embedded/supervised-child.js';
 import { pingTemporal } from '../../embedded/temporal.js';
 import { compileFolders, type Compiled } from '../helpers/compile.js';
