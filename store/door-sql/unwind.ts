@@ -64,7 +64,7 @@ declare
   v_id text := (select i.id from instance i) || '/' || p_run || '/' || p_step || '/act';
 begin
   select * into v_run from runs r where r.run_id = p_run for no key update;
-  if not found or v_run.door = 'completed'
+  if not found
      or /* guard:closing-first else false */ v_run.door <> 'closed' /* end */ then
     raise exception 'the door of run % is not closed', p_run using errcode = 'CS003';
   end if;
@@ -99,7 +99,7 @@ begin
   select * into v_run from runs r where r.run_id = p->>'runId' for no key update;
   if not found then return door_refused(p, 'undo', 'NO_RUN', 'no such run'); end if;
   v_now := countersign_now();
-  if v_run.door = 'completed' or v_run.door_cause is null
+  if v_run.door_cause is null
      or /* guard:closing-first else false */ v_run.door <> 'closed' /* end */ then
     return door_refused(p, 'undo', 'NO_CAUSE', 'the door is ' || v_run.door);
   end if;
@@ -149,7 +149,7 @@ declare
   v_base text := (select i.id from instance i) || '/' || (p->>'runId') || '/' || (p->>'step');
 begin
   select * into v_run from runs r where r.run_id = p->>'runId' for no key update;
-  if not found or v_run.door = 'completed'
+  if not found
      or /* guard:closing-first else false */ v_run.door <> 'closed' /* end */ then
     raise exception 'the door of run % is not closed', p->>'runId' using errcode = 'CS003';
   end if;
@@ -252,8 +252,7 @@ begin
   select * into v_run from runs r where r.run_id = p_run for no key update;
   if not found then raise exception 'no such run %', p_run using errcode = 'CS003'; end if;
   if v_run.end_phase is not null and v_run.end_phase <> 'completed' then return 'finished'; end if;
-  if v_run.door = 'completed'
-     or /* guard:closing-first else false */ v_run.door <> 'closed' /* end */ then
+  if /* guard:closing-first else false */ v_run.door <> 'closed' /* end */ then
     return 'door-open';
   end if;
   if exists (select 1 from effects e

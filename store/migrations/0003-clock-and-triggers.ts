@@ -128,7 +128,8 @@ create trigger runs_forward before update on runs
 
 create function effect_forward() returns trigger language plpgsql as $$
 begin
-  if new.attempt < old.attempt or new.epoch < old.epoch
+  if /* guard:attempt-forward else false */ new.attempt < old.attempt /* end */
+     or new.epoch < old.epoch
      or (old.state = 'closed' and new.state <> 'closed')
      or (old.state = 'closing' and new.state not in ('closing', 'closed'))
      or (old.kind = 'act' and old.state = 'succeeded'
