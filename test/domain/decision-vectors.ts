@@ -1,0 +1,419 @@
+import { readFileSync } from 'node:fs';
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { canonicalize, digestOf } from '../../domain/canonical.js';
+import { keyIdOf, publicKeyOf, signStatement } from '../../domain/signature.js';
+
+/** Builds `test/vectors/decisions.json`: every case a message as text, the facts it is judged by, and the one right answer. */
+
+const approval = JSON.parse(
+  readFileSync(new URL('../vectors/approval.json', import.meta.url), 'utf8'),
+) as {
+  instance: string;
+  ed25519: { seedHex: string };
+  action: Record<string, unknown>;
+  gate: Record<string, unknown>;
+  statement: Record<string, unknown>;
+  ed25519SignatureB64u: string;
+};
+
+type Json = Record<string, unknown>;
+const hash = (text: string): Buffer => Buffer.from(digestOf(text).slice('sha256:'.length), 'hex');
+const seedOf = (name: string): Uint8Array =>
+  name === 'alice'
+    ? Buffer.from(approval.ed25519.seedHex, 'hex')
+    : hash(`countersign test vector ${name}`);
+const b64u = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
+const identity = Buffer.concat([Buffer.from([1]), Buffer.alloc(31)]);
+const otherSpelling = Buffer.from(`ee${'ff'.repeat(30)}7f`, 'hex');
+
+const nowMs = Date.parse('2026-11-21T09:06:00.000Z');
+const OPEN_MS = Date.parse('2026-11-01T00:00:00.000Z');
+
+const key = (name: string, person: string, changes: Json = {}): Json => {
+  const raw = publicKeyOf(seedOf(name));
+  return {
+    keyId: keyIdOf(raw),
+    person,
+    publicKey: b64u(raw),
+    activeFromMs: OPEN_MS,
+    revoked: false,
+    ...changes,
+  };
+};
+const rawKey = (raw: Uint8Array, person: string): Json => ({
+  keyId: keyIdOf(raw),
+  person,
+  publicKey: b64u(raw),
+  activeFromMs: OPEN_MS,
+  revoked: false,
+});
+
+const actions = ['create-customer', 'link-account', 'start-subscription', 'deploy-site'].map(
+  (step) => digestOf({ ...approval.action, step }),
+);
+const planGate = {
+  ...approval.gate,
+  gateId: 'provision/launch-7:plan:1',
+  rule: {
+    allOf: [
+      { group: 'finance', count: 1 },
+      { group: 'operations', count: 1 },
+    ],
+  },
+  actions,
+};
+const otherAction = (changes: Json): string =>
+  digestOf({ ...approval.gate, actions: [digestOf({ ...approval.action, ...changes })] });
+
+export const facts = {
+  instance: approval.instance,
+  policy: {
+    solo: false,
+    excludePrincipal: false,
+    groups: [{ name: 'operations', persons: ['p_bob'] }],
+  },
+  roles: { requester: 'p_requester', agent: 'a_launch', owner: 'p_owner', principal: 'pr_owner' },
+  nowMs,
+  persons: [
+    ['p_alice', ['finance']],
+    ['p_bob', []],
+    ['p_carol', ['marketing']],
+    ['p_owner', ['finance']],
+    ['p_requester', ['finance']],
+    ['p_gone', ['finance'], { active: false }],
+    ['p_robot', ['finance'], { kind: 'service' }],
+  ].map(([person, groups, changes]) => ({
+    person,
+    active: true,
+    kind: 'human',
+    groups,
+    ...(changes as Json | undefined),
+  })),
+  keys: [
+    key('alice', 'p_alice'),
+    key('alice-revoked', 'p_alice', { revoked: true }),
+    key('alice-new', 'p_alice', { activeFromMs: nowMs + 1 }),
+    key('bob', 'p_bob'),
+    key('carol', 'p_carol'),
+    key('owner', 'p_owner'),
+    key('requester', 'p_requester'),
+    key('gone', 'p_gone'),
+    key('robot', 'p_robot'),
+    rawKey(identity, 'p_alice'),
+    rawKey(otherSpelling, 'p_alice'),
+  ],
+  gates: [
+    { document: approval.gate, digest: digestOf(approval.gate) },
+    { document: planGate, digest: digestOf(planGate) },
+  ],
+};
+
+const statement = (changes: Json = {}): Json =>
+  Object.fromEntries(
+    Object.entries({ ...approval.statement, ...changes }).filter(
+      ([, value]) => value !== undefined,
+    ),
+  );
+
+function signed(changes: Json = {}, by = 'alice', more: Json = {}): string {
+  const of = statement({
+    keyId: keyIdOf(publicKeyOf(seedOf(by))),
+    approver: `p_${by.replace(/-.*/, '')}`,
+    ...changes,
+  });
+  return canonicalize({ ...of, signature: signStatement(of, seedOf(by)), ...more });
+}
+
+const withSignature = (value: Uint8Array, changes: Json = {}): string =>
+  canonicalize({ ...statement(changes), signature: { kind: 'ed25519', value: b64u(value) } });
+
+function largerS(): Uint8Array {
+  const raw = Buffer.from(approval.ed25519SignatureB64u, 'base64url');
+  const s = BigInt(`0x${Buffer.from(raw.subarray(32)).reverse().toString('hex')}`);
+  const larger = (s + ed25519.Point.Fn.ORDER).toString(16).padStart(64, '0');
+  return Buffer.concat([raw.subarray(0, 32), Buffer.from(larger, 'hex').reverse()]);
+}
+
+/** The text of a good message with one piece of it written otherwise: what only the bytes can show. */
+const rewritten = (from: string, to: string): string => {
+  const text = signed();
+  if (!text.includes(from)) throw new Error(`the message does not hold ${from}`);
+  return text.replace(from, () => to);
+};
+
+const plan = { gateId: planGate.gateId, actionDigest: digestOf(planGate) };
+const constant = Buffer.concat([identity, Buffer.alloc(32)]);
+
+interface Case {
+  readonly name: string;
+  readonly message: string;
+  readonly expect: string;
+  readonly nowMs?: number;
+  readonly state?: string;
+  readonly counted?: readonly string[];
+}
+
+const good: Case[] = [
+  { name: 'approve one action', message: signed(), expect: 'accepted' },
+  {
+    name: 'approve a plan of four actions, first of two groups',
+    message: signed(plan),
+    expect: 'accepted',
+  },
+  {
+    name: 'approve a plan, second of two groups',
+    message: signed(plan, 'bob'),
+    counted: ['p_alice'],
+    expect: 'accepted',
+  },
+  {
+    name: 'reject',
+    message: signed({ decision: 'reject', reason: 'too dear' }),
+    expect: 'accepted',
+  },
+  {
+    name: 'reject by a person who had approved',
+    message: signed({ decision: 'reject' }),
+    counted: ['p_alice'],
+    expect: 'accepted',
+  },
+  { name: 'without a reason', message: signed({ reason: undefined }), expect: 'accepted' },
+  {
+    name: 'in the last millisecond',
+    message: signed(),
+    nowMs: Date.parse('2026-11-22T08:59:59.999Z'),
+    expect: 'accepted',
+  },
+];
+
+const badBytes: Case[] = [
+  {
+    name: 'more than 16 KiB',
+    message: rewritten('{', `{"a":"${'x'.repeat(16_384)}",`),
+    expect: 'too-large',
+  },
+  { name: 'no JSON', message: signed().slice(0, -1), expect: 'malformed' },
+  { name: 'not an object', message: '"approve"', expect: 'malformed' },
+  { name: 'an added member', message: signed({ note: 'x' }), expect: 'malformed' },
+  {
+    name: 'reason: null',
+    message: rewritten('"reason":"Zürich launch, agreed"', '"reason":null'),
+    expect: 'malformed',
+  },
+  { name: '2^53+1', message: rewritten('{', '{"a":9007199254740993,'), expect: 'malformed' },
+  { name: 'decomposed text', message: rewritten('Zürich', 'Zu\u0308rich'), expect: 'malformed' },
+  {
+    name: 'half of a surrogate pair',
+    message: rewritten('Zürich', '\\ud800'),
+    expect: 'malformed',
+  },
+  {
+    name: 'no milliseconds',
+    message: signed({ decidedAt: '2026-11-21T09:05:00Z' }),
+    expect: 'malformed',
+  },
+  {
+    name: 'a day that is none',
+    message: signed({ decidedAt: '2026-02-30T09:05:00.000Z' }),
+    expect: 'malformed',
+  },
+  {
+    name: 'an e-mail address for the approver',
+    message: signed({ approver: 'alice@example.com' }),
+    expect: 'malformed',
+  },
+  {
+    name: 'a signature of 85 characters',
+    message: rewritten('"value":"q', '"value":"'),
+    expect: 'malformed',
+  },
+  { name: '1.0 for 1', message: rewritten('{', '{"a":1.0,'), expect: 'not-canonical' },
+  {
+    name: 'a duplicate member',
+    message: rewritten('"decision":"approve"', '"decision":"reject","decision":"approve"'),
+    expect: 'not-canonical',
+  },
+  { name: 'white space', message: rewritten(',"', ', "'), expect: 'not-canonical' },
+  {
+    name: 'an escaped letter',
+    message: rewritten('Zürich', 'Z\\u00fcrich'),
+    expect: 'not-canonical',
+  },
+];
+
+const badTarget: Case[] = [
+  {
+    name: 'another type with the same members',
+    message: signed({ type: 'countersign.resolve.v1' }),
+    expect: 'type-mismatch',
+  },
+  {
+    name: 'an enrol statement as a decision',
+    message: canonicalize({
+      type: 'countersign.enrol.v1',
+      instance: approval.instance,
+      person: 'p_alice',
+    }),
+    expect: 'type-mismatch',
+  },
+  {
+    name: 'another instance',
+    message: signed({ instance: '0'.repeat(32) }),
+    expect: 'instance-mismatch',
+  },
+  {
+    name: 'another run',
+    message: signed({ gateId: 'provision/launch-8:register-domain:1' }),
+    expect: 'gate-unknown',
+  },
+  {
+    name: 'another revision',
+    message: signed({ gateId: 'provision/launch-7:register-domain:2' }),
+    expect: 'gate-unknown',
+  },
+  { name: 'a gate that was granted', message: signed(), state: 'granted', expect: 'gate-closed' },
+  { name: 'a gate that was rejected', message: signed(), state: 'rejected', expect: 'gate-closed' },
+  { name: 'a gate that is void', message: signed(), state: 'void', expect: 'gate-closed' },
+  {
+    name: 'a gate that expired on record',
+    message: signed(),
+    state: 'expired',
+    expect: 'gate-expired',
+  },
+  {
+    name: 'at the very millisecond of expiry',
+    message: signed(),
+    nowMs: Date.parse('2026-11-22T09:00:00.000Z'),
+    expect: 'gate-expired',
+  },
+  {
+    name: 'one character of the domain',
+    message: signed({
+      actionDigest: otherAction({
+        params: { ...(approval.action['params'] as Json), domain_name: 'superseal.cc' },
+      }),
+    }),
+    expect: 'digest-mismatch',
+  },
+  {
+    name: 'one cent',
+    message: signed({ actionDigest: otherAction({ costMaxMinor: 1201 }) }),
+    expect: 'digest-mismatch',
+  },
+  {
+    name: 'another currency',
+    message: signed({ actionDigest: otherAction({ currency: 'EUR' }) }),
+    expect: 'digest-mismatch',
+  },
+  {
+    name: 'another environment',
+    message: signed({ actionDigest: digestOf({ ...approval.gate, environment: 'staging' }) }),
+    expect: 'digest-mismatch',
+  },
+  {
+    name: 'another nonce',
+    message: signed({ actionDigest: digestOf({ ...approval.gate, nonce: 'f'.repeat(32) }) }),
+    expect: 'digest-mismatch',
+  },
+  {
+    name: "the action's digest instead of the gate's",
+    message: signed({ actionDigest: digestOf(approval.action) }),
+    expect: 'digest-mismatch',
+  },
+];
+
+const badSignature: Case[] = [
+  { name: 'unsigned', message: canonicalize(statement()), expect: 'unsigned' },
+  {
+    name: 'a key that is not in the register',
+    message: signed({}, 'alice-foreign'),
+    expect: 'key-unknown',
+  },
+  {
+    name: 'the identity key, which fits any message',
+    message: withSignature(constant, { keyId: keyIdOf(identity) }),
+    expect: 'key-unknown',
+  },
+  {
+    name: 'a key in another spelling than the canonical one',
+    message: withSignature(constant, { keyId: keyIdOf(otherSpelling) }),
+    expect: 'key-unknown',
+  },
+  { name: 'a revoked key', message: signed({}, 'alice-revoked'), expect: 'key-revoked' },
+  {
+    name: 'a key that is not active yet',
+    message: signed({}, 'alice-new'),
+    expect: 'key-not-yet-active',
+  },
+  {
+    name: "another person's key",
+    message: signed({ approver: 'p_bob' }),
+    expect: 'key-not-of-approver',
+  },
+  { name: 'R = identity and S = 0', message: withSignature(constant), expect: 'signature-bad' },
+  { name: 'S + L', message: withSignature(largerS()), expect: 'signature-bad' },
+  {
+    name: 'approve turned into reject after signing',
+    message: rewritten('"decision":"approve"', '"decision":"reject"'),
+    expect: 'signature-bad',
+  },
+  {
+    name: 'one letter of the reason after signing',
+    message: rewritten('agreed', 'Agreed'),
+    expect: 'signature-bad',
+  },
+];
+
+const badPerson: Case[] = [
+  { name: 'a person who has left', message: signed({}, 'gone'), expect: 'not-human' },
+  { name: 'a service account', message: signed({}, 'robot'), expect: 'not-human' },
+  { name: 'the requester', message: signed({}, 'requester'), expect: 'excluded-requester' },
+  { name: "the agent's owner", message: signed({}, 'owner'), expect: 'excluded-owner' },
+  { name: 'a person of another group', message: signed({}, 'carol'), expect: 'not-in-group' },
+  {
+    name: 'the same person twice',
+    message: signed(),
+    counted: ['p_alice'],
+    expect: 'person-already-counted',
+  },
+  {
+    name: 'decided before the gate was opened',
+    message: signed({ decidedAt: '2026-11-21T08:57:59.999Z' }),
+    expect: 'clock-skew',
+  },
+  {
+    name: 'decided in the future',
+    message: signed({ decidedAt: '2026-11-21T09:08:00.001Z' }),
+    expect: 'clock-skew',
+  },
+];
+
+const order: Case[] = [
+  {
+    name: 'order: expired before unsigned',
+    message: canonicalize(statement()),
+    state: 'expired',
+    expect: 'gate-expired',
+  },
+  {
+    name: 'order: digest before signature',
+    message: withSignature(constant, { actionDigest: digestOf('else') }),
+    expect: 'digest-mismatch',
+  },
+  {
+    name: 'order: revoked before a bad signature',
+    message: withSignature(constant, { keyId: keyIdOf(publicKeyOf(seedOf('alice-revoked'))) }),
+    expect: 'key-revoked',
+  },
+  {
+    name: 'order: excluded before clock skew',
+    message: signed({ decidedAt: '2020-01-01T00:00:00.000Z' }, 'owner'),
+    expect: 'excluded-owner',
+  },
+];
+
+export const vectors = {
+  note: 'test keys only; never enrol. Each message is the text that is received; `expect` is `accepted` or the reason to log.',
+  facts,
+  cases: [...good, ...badBytes, ...badTarget, ...badSignature, ...badPerson, ...order],
+};
