@@ -13,7 +13,11 @@ export interface Found {
 
 /** Read-back: there, surely not visible now, or a state that is not final yet (poll again). */
 export type ReadBack =
-  | ({ readonly kind: 'found' } & Found)
+  | ({
+      readonly kind: 'found';
+      /** Further objects that bear the same marker: doubles, which the sweep reports with a proposed refund. */
+      readonly others?: readonly Found[];
+    } & Found)
   | { readonly kind: 'absent' }
   | { readonly kind: 'pending'; readonly waitMs: number; readonly why: string };
 

@@ -1,0 +1,125 @@
+import { Failure } from '../domain/errors.js';
+import { idempotencyKeyOf } from '../domain/ids.js';
+import type { Sender } from './contract.js';
+import type { Mark } from './deadline.js';
+import type { SettleAsk, Settled } from './door-contract.js';
+import { contextOf, providerFailure } from './effect.js';
+import type { Effect } from './effect.js';
+import type { Classified, Found, SiteFile } from './operation.js';
+import type { Parts } from './parts.js';
+import { detailsOf } from './providers.js';
+import type { Transmission } from './send-once.js';
+
+/** What the door granted: this attempt may send until its time is up. */
+export interface Granted {
+  readonly attempt: number;
+  readonly epoch: number;
+  readonly remainingMs: number;
+}
+
+type Sent = Found | { readonly kind: 'pending'; readonly waitMs: number; readonly why: string };
+
+/**
+ * One attempt under a grant of the door: looks at the world once more, sends, and settles what the answer proves.
+ * The deadline runs from the mark, which was taken before the door was asked.
+ * @throws the failure that the provider's answer proves; GRANT_VOID when the world no longer fits the approval
+ */
+export async function attempt(
+  parts: Parts,
+  effect: Effect,
+  granted: Granted,
+  of: {
+    readonly before: Mark;
+    readonly sender: Sender;
+    bundle(digest: string): Promise<readonly SiteFile[]>;
+  },
+): Promise<Settled> {
+  const { failpoint } = of.sender;
+  const transmission: Transmission = { begun: 0, changes: new Set() };
+  const key = idempotencyKeyOf(effect.effectId, granted.epoch);
+  const deadline = of.before.deadlineAfter(granted.remainingMs);
+  const bundle = (digest: string): Promise<readonly SiteFile[]> => of.bundle(digest);
+  const settle = (result: Omit<SettleAsk, 'effectId' | 'attempt'>): Promise<Settled> => {
+    failpoint?.('before-settle');
+    return parts.door.settle({
+      effectId: effect.effectId,
+      attempt: granted.attempt,
+      ...result,
+    });
+  };
+  try {
+    // Within the same few seconds as the send: the world still has to fit what was approved.
+    if (of.sender.signal.aborted)
+      throw new Failure(
+        'PROVIDER_UNAVAILABLE',
+        `${effect.step}: cancelled before anything was sent`,
+      );
+    const reads = parts.providers.forReading('actions', of.sender.signal);
+    await effect.operation.check?.(contextOf(effect, reads, { key, bundle }), effect.params);
+  } catch (error) {
+    await settle({ outcome: 'unstored-refusal', evidence: { sent: false, ...reasonOf(error) } });
+    throw checked(effect, error);
+  }
+  let sent: Sent;
+  try {
+    const clients = parts.providers.forSending('actions', { deadline, transmission });
+    failpoint?.('before-send');
+    sent = await effect.operation.send(contextOf(effect, clients, { key, bundle }), effect.params);
+    failpoint?.('after-send');
+  } catch (error) {
+    const classified = proven(effect, error, transmission);
+    await settle({
+      outcome: classified.proof,
+      evidence: { code: classified.code, sent: transmission.begun > 0, ...detailsOf(classified) },
+    });
+    throw error instanceof Failure && transmission.begun === 0
+      ? error
+      : providerFailure(effect, classified);
+  }
+  if ('kind' in sent) {
+    await settle({ outcome: 'unknown', evidence: { pending: true } });
+    throw new Failure('OUTCOME_UNKNOWN', `${effect.step}: ${sent.why}`, {}, sent.waitMs);
+  }
+  const settled = await settle({
+    outcome: 'succeeded',
+    object: sent.object,
+    fields: sent.fields,
+    capturedMinor: sent.capturedMinor,
+    evidence: { sent: true, requests: transmission.begun },
+  });
+  failpoint?.('after-settle');
+  return settled;
+}
+
+/**
+ * What an error of the send proves. Whatever the SDK says: if not one byte of a request was handed to the kernel,
+ * surely nothing was done.
+ */
+function proven(effect: Effect, error: unknown, transmission: Transmission): Classified {
+  const classified = effect.operation.classify(error);
+  if (transmission.begun > 0)
+    return error instanceof Failure
+      ? { proof: 'unknown', code: 'OUTCOME_UNKNOWN', message: error.message }
+      : classified;
+  return {
+    ...classified,
+    proof: 'unstored-refusal',
+    code: 'PROVIDER_UNAVAILABLE',
+    message: 'the request was not sent',
+  };
+}
+
+/** A check's own failure as it is; an error of its reads as something that may be tried again. */
+function checked(effect: Effect, error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  const classified = effect.operation.classify(error);
+  return providerFailure(effect, {
+    ...classified,
+    code: classified.code === 'PROVIDER_AUTH' ? 'PROVIDER_AUTH' : 'PROVIDER_UNAVAILABLE',
+    message: `could not look before sending: ${classified.message}`,
+  });
+}
+
+const reasonOf = (error: unknown): Record<string, string> => ({
+  code: error instanceof Failure ? error.code : 'PROVIDER_UNAVAILABLE',
+});

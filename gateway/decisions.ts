@@ -1,0 +1,273 @@
+import { acceptDecision, readDecision, standingOf } from '../domain/decide.js';
+import type { Acceptance, GateRecord, ReceivedDecision } from '../domain/decide.js';
+import { cardSchema, gateSchema } from '../domain/documents.js';
+import { Failure } from '../domain/errors.js';
+import { parseGateId } from '../domain/ids.js';
+import type { GateId, RunId } from '../domain/ids.js';
+import type { Policy } from '../domain/policy/schema.js';
+import { ProtocolError } from '../domain/reasons.js';
+import { groupsOf } from '../domain/register.js';
+import { databaseNow } from '../store/clock.js';
+import type { Executor } from '../store/connect.js';
+import {
+  decisionsOf,
+  insertDecision,
+  readDecisionRow,
+  refusalsOf,
+} from '../store/decision-rows.js';
+import { closeGate, lockGate, planOfGate, readGate } from '../store/gate-rows.js';
+import { appendLog } from '../store/log.js';
+import { linkAccount } from '../store/principal-accounts.js';
+import { recordRefusal } from '../store/refusals.js';
+import type { Row } from '../store/schema.js';
+import { acceptTerms } from '../store/terms.js';
+import type { DecisionVerdict, GateState, GateStatus } from './contract.js';
+import type { Parts } from './parts.js';
+import { policyInForce } from './policy.js';
+import { loadRun } from './record.js';
+import { readRegister, rolesOf } from './roles.js';
+
+type Road = 'signal' | 'update' | 'cli' | 'http';
+
+/** Refusals kept whole for each gate; a flood of them is then neither stored nor logged. */
+const REFUSALS_KEPT = 100;
+
+/**
+ * Accepts or refuses one decision, in one transaction, idempotent on its bytes. A refused one changes nothing and is
+ * recorded by reason; one valid reject closes the gate. Never throws for a bad message.
+ */
+export async function recordDecision(
+  parts: Parts,
+  runId: RunId,
+  message: unknown,
+  road: Road,
+): Promise<DecisionVerdict> {
+  let received: ReceivedDecision;
+  try {
+    received = readDecision(message);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    await refuse(parts, { runId, asked: 'decide', reason: error.reason, detail: error.message });
+    return { accepted: false, reason: error.reason };
+  }
+  const run = await loadRun(parts, runId);
+  const { policy } = await policyInForce(parts.db);
+  const { statement } = received;
+  const verdict = await parts.db.transaction().execute(async (tx): Promise<DecisionVerdict> => {
+    const named = parseGateId(statement.gateId);
+    const gate = named?.runId === runId ? await lockGate(tx, statement.gateId) : undefined;
+    const known = await readDecisionRow(tx, received.sha256);
+    if (known !== undefined && gate !== undefined)
+      return { accepted: true, gateState: gate.state, approver: statement.approver };
+    const facts = { run: run.row, gate, policy };
+    const acceptance = await judged(parts, tx, message, { ...facts, statement });
+    if (!acceptance.accepted || gate === undefined)
+      return {
+        accepted: false,
+        reason: acceptance.accepted ? 'gate-unknown' : acceptance.reason,
+        ...(gate === undefined ? {} : { gateState: gate.state }),
+      };
+    const gateState = await accept(tx, { ...facts, gate, decision: acceptance.decision, road });
+    return { accepted: true, gateState, approver: statement.approver };
+  });
+  if (!verdict.accepted)
+    await refuse(parts, {
+      runId,
+      asked: `decide ${statement.gateId}`,
+      reason: verdict.reason,
+      detail: received.sha256,
+    });
+  return verdict;
+}
+
+interface Facts {
+  readonly run: Row<'runs'>;
+  readonly gate: Row<'gates'> | undefined;
+  readonly policy: Policy;
+}
+
+async function judged(
+  parts: Parts,
+  tx: Executor,
+  message: unknown,
+  of: Facts & { readonly statement: ReceivedDecision['statement'] },
+): Promise<Acceptance> {
+  const { gate, policy, run, statement } = of;
+  const approvals = gate === undefined ? [] : await decisionsOf(tx, gate.gate_id);
+  return acceptDecision(message, {
+    instance: parts.instance,
+    gate: gate === undefined ? undefined : gateRecordOf(gate),
+    register: await readRegister(tx, { persons: [statement.approver], keys: [statement.keyId] }),
+    policy,
+    roles: await rolesOf(tx, run),
+    counted: approvals
+      .filter(({ decision }) => decision === 'approve')
+      .flatMap(({ person_id }) => person_id ?? []),
+    // After the lock: a decision counts by the moment it is recorded, not by when its transaction began.
+    nowMs: (await databaseNow(tx)).getTime(),
+  });
+}
+
+const gateRecordOf = (row: Row<'gates'>): GateRecord => ({
+  document: gateSchema.parse(JSON.parse(row.document)),
+  digest: row.digest,
+  state: row.state,
+});
+
+/** Writes the decision and what follows from it: a rejected gate, a granted one, or one that waits for more. */
+async function accept(
+  tx: Executor,
+  of: Facts & {
+    readonly gate: Row<'gates'>;
+    readonly decision: ReceivedDecision;
+    readonly road: Road;
+  },
+): Promise<GateState> {
+  const { decision, gate, run } = of;
+  const { statement, signature } = decision;
+  await insertDecision(tx, {
+    sha256: decision.sha256,
+    gateId: gate.gate_id,
+    runId: run.run_id,
+    person: statement.approver,
+    keyId: statement.keyId,
+    decision: statement.decision,
+    message: decision.canonical,
+    signature: signature?.value ?? '',
+    reason: statement.reason,
+    road: of.road,
+  });
+  const granted =
+    statement.decision === 'approve' ? await grantedBy(tx, gate, of.policy) : undefined;
+  if (granted !== undefined) await granting(tx, { run, gate, persons: granted });
+  await appendLog(tx, {
+    kind: 'decision',
+    runId: run.run_id,
+    payload: {
+      gateId: gate.gate_id,
+      decision: statement.decision,
+      person: statement.approver,
+      keyId: statement.keyId,
+      sha256: decision.sha256,
+      road: of.road,
+    },
+  });
+  if (statement.decision === 'approve' && granted === undefined) return 'open';
+  const to = statement.decision === 'reject' ? 'rejected' : 'granted';
+  await closeGate(tx, {
+    gateId: gate.gate_id,
+    from: ['open'],
+    to,
+    reason: statement.reason ?? null,
+    by: statement.approver,
+  });
+  return to;
+}
+
+/** The persons whose approvals satisfy the gate's rule together, or undefined while somebody is missing. */
+async function grantedBy(
+  tx: Executor,
+  gate: Row<'gates'>,
+  policy: Policy,
+): Promise<readonly string[] | undefined> {
+  const persons = (await decisionsOf(tx, gate.gate_id))
+    .filter(({ decision }) => decision === 'approve')
+    .flatMap(({ person_id }) => person_id ?? []);
+  const register = await readRegister(tx, { persons, keys: [] });
+  const approvals = persons.map((id) => {
+    const person = register.person(id);
+    return { person: id, groups: person?.active === true ? groupsOf(person, policy) : [] };
+  });
+  return standingOf(gateRecordOf(gate).document, approvals).satisfied ? persons : undefined;
+}
+
+/** What a grant says beside its actions: terms accepted, and a customer found by e-mail taken on a person's word. */
+async function granting(
+  tx: Executor,
+  of: { run: Row<'runs'>; gate: Row<'gates'>; persons: readonly string[] },
+): Promise<void> {
+  const { gate, persons, run } = of;
+  const card = cardSchema.parse(JSON.parse(gate.card));
+  for (const terms of card.terms)
+    await acceptTerms(tx, {
+      principal: run.principal,
+      ...terms,
+      gateId: gate.gate_id,
+      acceptedBy: persons,
+    });
+  const planned = await planOfGate(tx, gate);
+  const customer = planned?.quote.customer;
+  if (planned?.plan.gates[0]?.gate === gate.gate && customer?.kind === 'adopt')
+    await linkAccount(tx, {
+      principal: run.principal,
+      provider: 'stripe',
+      account: customer.customerId,
+      runId: run.run_id,
+    });
+}
+
+async function refuse(
+  parts: Parts,
+  refusal: { runId: RunId; asked: string; reason: string; detail: string },
+): Promise<void> {
+  const { count, same } = await refusalsOf(parts.db, refusal);
+  if (!same && count < REFUSALS_KEPT) await recordRefusal(parts.db, refusal);
+}
+
+/** What the record says of a gate now. An open one whose time is over expires here: silence is never consent. */
+export async function gateStatus(parts: Parts, runId: RunId, gateId: GateId): Promise<GateStatus> {
+  const gate = await readGate(parts.db, gateId);
+  if (gate?.run_id !== runId)
+    throw new Failure('RUN_UNKNOWN', `run ${runId} has no gate ${gateId.slice(0, 120)}`);
+  if (gate.state !== 'open') return closedStatus(parts, gate);
+  const status = await parts.db.transaction().execute(async (tx) => {
+    const held = await lockGate(tx, gateId);
+    if (held?.state !== 'open') return undefined;
+    const remainingMs = held.expires_at.getTime() - (await databaseNow(tx)).getTime();
+    if (remainingMs > 0) return { held, remainingMs };
+    const [from, to] = [['open'] as const, 'expired'] as const;
+    await closeGate(tx, { gateId, from, to, reason: 'nobody answered in time', by: 'clock' });
+    return undefined;
+  });
+  if (status === undefined) {
+    const closed = await readGate(parts.db, gateId);
+    return closed === undefined ? { state: 'expired' } : closedStatus(parts, closed);
+  }
+  return {
+    state: 'open',
+    remainingMs: status.remainingMs,
+    missing: await missingOf(parts, status.held),
+  };
+}
+
+async function missingOf(parts: Parts, gate: Row<'gates'>): Promise<string> {
+  const { policy } = await policyInForce(parts.db);
+  const persons = (await decisionsOf(parts.db, gate.gate_id)).flatMap(
+    ({ person_id }) => person_id ?? [],
+  );
+  const register = await readRegister(parts.db, { persons, keys: [] });
+  const approvals = persons.map((id) => {
+    const person = register.person(id);
+    return { person: id, groups: person === undefined ? [] : groupsOf(person, policy) };
+  });
+  return standingOf(gateRecordOf(gate).document, approvals).missing;
+}
+
+async function closedStatus(parts: Parts, gate: Row<'gates'>): Promise<GateStatus> {
+  switch (gate.state) {
+    case 'granted': {
+      const decisions = await decisionsOf(parts.db, gate.gate_id);
+      return {
+        state: 'granted',
+        approvers: decisions.flatMap(({ person_id }) => person_id ?? []),
+      };
+    }
+    case 'rejected':
+      return { state: 'rejected', by: gate.closed_by ?? '', reason: gate.reason ?? '' };
+    case 'void':
+      return { state: 'void', reason: gate.reason ?? '' };
+    case 'expired':
+    case 'open':
+      return { state: 'expired' };
+  }
+}

@@ -1,0 +1,157 @@
+import { Failure } from '../domain/errors.js';
+import type { FailureCode } from '../domain/errors.js';
+import { isDigest, parseGateId } from '../domain/ids.js';
+import type { GateId } from '../domain/ids.js';
+import { capsFor } from '../domain/policy/caps.js';
+import { decideAction } from '../domain/policy/decide.js';
+import { verifyGrant } from '../domain/verify-grant.js';
+import { databaseNow } from '../store/clock.js';
+import type { Database } from '../store/connect.js';
+import { decisionsOf } from '../store/decision-rows.js';
+import { closeGate, gatesListing } from '../store/gate-rows.js';
+import type { Row } from '../store/schema.js';
+import type { CapAsk } from './door-contract.js';
+import type { Effect } from './effect.js';
+import type { Parts } from './parts.js';
+import { policyInForce } from './policy.js';
+import type { PlannedRun } from './record.js';
+import { plannedStep } from './record.js';
+import { readRegister, rolesOf } from './roles.js';
+
+/** What the door is told of a judgement; it checks again what only it can see at that moment. */
+export interface Judged {
+  readonly gateId?: GateId;
+  readonly decisions: readonly string[];
+  readonly policyVersion: number;
+  readonly caps: readonly CapAsk[];
+}
+
+/**
+ * May this very action be sent, now? The policy in force decides again, and where people have to agree their grant is
+ * verified anew from stored bytes. A grant that no longer covers the action is void from here on.
+ * @throws POLICY_MISSING, POLICY_DENIED, GATE_NEEDED, GRANT_VOID, APPROVAL_REJECTED, APPROVAL_EXPIRED
+ */
+export async function judge(parts: Parts, run: PlannedRun, effect: Effect): Promise<Judged> {
+  const inForce = await policyInForce(parts.db);
+  const verdict = decideAction(inForce.policy, { request: run.request, action: effect.document });
+  if (verdict.verdict === 'denied')
+    throw new Failure(
+      'POLICY_DENIED',
+      `${effect.step}: ${verdict.why.map(({ rule, text }) => `${rule}: ${text}`).join('; ')}`,
+      { step: effect.step, rule: verdict.why[0]?.rule ?? '' },
+    );
+  const base = {
+    policyVersion: inForce.version,
+    caps: capsFor(
+      inForce.policy,
+      {
+        principal: run.row.principal,
+        agent: run.row.agent,
+        provider: effect.provider,
+        runId: run.runId,
+      },
+      run.request.budget,
+    ),
+  };
+  const planned = plannedStep(run.plan, effect.step);
+  // guard: no grant is asked only where plan and policy in force both call the action autonomous; the stricter holds.
+  if (
+    verdict.verdict === 'autonomous' &&
+    planned?.tier === 'autonomous' &&
+    planned.gate === undefined
+  )
+    return { ...base, decisions: [] };
+  const [gate] = await gatesListing(parts.db, { runId: run.runId, digest: effect.digest });
+  if (gate?.state !== 'granted') throw await noGrant(parts, run, effect, gate);
+  return { ...base, ...(await verified(parts, run, effect, gate)) };
+}
+
+async function verified(
+  parts: Parts,
+  run: PlannedRun,
+  effect: Effect,
+  gate: Row<'gates'>,
+): Promise<{ gateId: GateId; decisions: readonly string[] }> {
+  const { policy } = await policyInForce(parts.db);
+  const decisions = await decisionsOf(parts.db, gate.gate_id);
+  const { request_digest: requestDigest } = run.row;
+  if (!isDigest(requestDigest)) throw new Error(`invariant: ${requestDigest} is a digest`);
+  const verdict = verifyGrant({
+    instance: parts.instance,
+    gate: { document: gate.document, state: gate.state },
+    decisions: decisions.map(({ statement }) => statement),
+    register: await readRegister(parts.db, {
+      persons: decisions.flatMap(({ person_id }) => person_id ?? []),
+      keys: decisions.flatMap(({ key_id }) => key_id ?? []),
+    }),
+    policy,
+    roles: await rolesOf(parts.db, run.row),
+    request: run.request,
+    requestDigest,
+    action: effect.document,
+    nowMs: (await databaseNow(parts.db)).getTime(),
+  });
+  const gateId = parseGateId(gate.gate_id)?.gateId;
+  if (gateId === undefined) throw new Error(`invariant: ${gate.gate_id} is a gate id`);
+  if (verdict.granted) return { gateId, decisions: verdict.decisions };
+  const why = `${effect.step}: ${verdict.reason}: ${verdict.detail}`;
+  await voidGate(parts.db, gateId, why);
+  throw new Failure('GRANT_VOID', why, { step: effect.step, gateId, reason: verdict.reason });
+}
+
+const WITHOUT: Readonly<Record<Row<'gates'>['state'], FailureCode>> = {
+  open: 'GATE_NEEDED',
+  granted: 'GATE_NEEDED',
+  rejected: 'APPROVAL_REJECTED',
+  expired: 'APPROVAL_EXPIRED',
+  void: 'GRANT_VOID',
+};
+
+/** No live grant covers the action: says which gate does not, or what other action that gate was granted for. */
+async function noGrant(
+  parts: Parts,
+  run: PlannedRun,
+  effect: Effect,
+  gate: Row<'gates'> | undefined,
+): Promise<Failure> {
+  if (gate !== undefined)
+    return new Failure(
+      WITHOUT[gate.state],
+      `${effect.step}: the gate ${gate.gate_id} is ${gate.state}${gate.reason === null ? '' : `: ${gate.reason}`}`,
+      { step: effect.step, gateId: gate.gate_id, reason: `gate-${gate.state}` },
+    );
+  // A plan made anew: what was granted is another action, and its grant ends with it.
+  const name = plannedStep(run.plan, effect.step)?.gate;
+  const granted =
+    name === undefined
+      ? undefined
+      : await parts.db
+          .selectFrom('gates')
+          .select('gate_id')
+          .where('run_id', '=', run.runId)
+          .where('gate', '=', name)
+          .where('state', '=', 'granted')
+          .executeTakeFirst();
+  return new Failure(
+    granted === undefined ? 'GATE_NEEDED' : 'GRANT_VOID',
+    `${effect.step}: no gate covers ${effect.digest}`,
+    {
+      step: effect.step,
+      reason: 'no-gate',
+      ...(granted === undefined ? {} : { gateId: granted.gate_id }),
+    },
+  );
+}
+
+/** Ends an open or granted gate for good; the next revision shows what has changed. */
+export async function voidGate(db: Database, gateId: GateId, why: string): Promise<void> {
+  await db.transaction().execute((tx) =>
+    closeGate(tx, {
+      gateId,
+      from: ['open', 'granted'],
+      to: 'void',
+      reason: why,
+      by: 'gateway',
+    }),
+  );
+}

@@ -1,0 +1,292 @@
+import { Failure } from '../domain/errors.js';
+import type { FailureCode } from '../domain/errors.js';
+import { effectIdOf } from '../domain/ids.js';
+import type { RunId } from '../domain/ids.js';
+import type { EffectStep } from '../domain/steps.js';
+import { linkAccount } from '../store/principal-accounts.js';
+import { attempt } from './attempt.js';
+import type { Performed, Sender } from './contract.js';
+import { mark } from './deadline.js';
+import type { AuthorizeAsk, DoorAnswer, EffectRow, ReadTicket, Refusal } from './door-contract.js';
+import { readBack } from './effect.js';
+import type { Effect } from './effect.js';
+import { judge, voidGate } from './grant.js';
+import type { Judged } from './grant.js';
+import { settlingOf } from './parts.js';
+import type { Parts } from './parts.js';
+import { bundleOf, loadPlanned, resolvedEffect } from './record.js';
+import type { PlannedRun } from './record.js';
+import { recordedAlready } from './recorded.js';
+
+/** A claim waits this long after `send_by` for an attempt that never settled. In ms. */
+const CLAIM_WAIT_MS = 5_000;
+
+interface Performing {
+  readonly run: PlannedRun;
+  readonly effect: Effect;
+  readonly sender: Sender;
+}
+
+/**
+ * Performs a step's one effect. What is recorded as succeeded is returned as recorded; what nobody has tried is
+ * authorized; what was tried is read back first, and sent again only under a claim of the door.
+ */
+export async function perform(
+  parts: Parts,
+  runId: RunId,
+  step: EffectStep,
+  sender: Sender,
+): Promise<Performed> {
+  const run = await loadPlanned(parts, runId);
+  const effectId = effectIdOf({ instance: parts.instance, runId, step, kind: 'act' });
+  const row = await parts.door.row(effectId);
+  if (row?.state === 'succeeded') return finished(parts, run, row);
+  if (row?.state === 'closing' || row?.state === 'closed')
+    throw new Failure(
+      'DOOR_CLOSED',
+      `${step} of ${runId} is being taken back: it is not done again`,
+    );
+  const effect = await resolvedEffect(parts, run, step, {
+    role: 'actions',
+    signal: sender.signal,
+  });
+  const performing: Performing = { run, effect, sender };
+  if (row === undefined || (row.state === 'failed' && row.digest !== effect.digest))
+    return authorize(parts, performing);
+  if (row.state === 'failed') return claim(parts, performing, row.attempt);
+  return recover(parts, performing, row);
+}
+
+const performed = (row: EffectRow): Performed => ({
+  step: row.step,
+  object: row.object ?? '',
+  spentMinor: row.capturedMinor,
+  attempt: row.attempt,
+});
+
+/** An attempt whose outcome nobody knows: waited for, read back, and only then tried again. */
+async function recover(parts: Parts, performing: Performing, row: EffectRow): Promise<Performed> {
+  const { effect, sender } = performing;
+  const openForMs = row.settled ? 0 : (row.sendByInMs ?? 0) + CLAIM_WAIT_MS;
+  if (openForMs > 0)
+    throw new Failure(
+      'BUSY',
+      `${effect.step}: another attempt may still be sending`,
+      { attempt: row.attempt },
+      openForMs,
+    );
+  const ticket = await parts.door.startRead(effect.effectId);
+  const seen = await readBack(parts, effect, {
+    role: 'reads',
+    signal: sender.signal,
+    bundle: bundleOf(parts),
+  });
+  if (seen.kind === 'pending')
+    throw new Failure('OUTCOME_UNKNOWN', `${effect.step}: ${seen.why}`, {}, seen.waitMs);
+  if (seen.kind === 'found') {
+    await parts.door.recordRead(ticket, true);
+    sender.failpoint?.('before-settle');
+    const settled = await parts.door.settle({
+      effectId: effect.effectId,
+      attempt: ticket.attempt,
+      outcome: 'succeeded',
+      object: seen.object,
+      fields: seen.fields,
+      capturedMinor: seen.capturedMinor,
+      evidence: { readBack: true },
+    });
+    sender.failpoint?.('after-settle');
+    return finished(parts, performing.run, settled.row);
+  }
+  const standing = await parts.door.recordRead(ticket, false);
+  if (row.digest === effect.digest) return claim(parts, performing, ticket.attempt);
+  return takeOver(parts, performing, { ticket, standing });
+}
+
+/** Another action wants the row: only once the former one has surely done nothing, and cannot any more. */
+async function takeOver(
+  parts: Parts,
+  performing: Performing,
+  {
+    ticket,
+    standing,
+  }: { ticket: ReadTicket; standing: { surelyAbsent: boolean; nextReadInMs: number } },
+): Promise<Performed> {
+  const { effect } = performing;
+  const failed =
+    standing.surelyAbsent && (await parts.door.failAbsent(effect.effectId, ticket.attempt));
+  if (failed) return authorize(parts, performing);
+  throw new Failure(
+    'OUTCOME_UNKNOWN',
+    `${effect.step}: the former action is not surely absent yet`,
+    {},
+    standing.nextReadInMs,
+  );
+}
+
+/** The policy may move between judgement and door; then it is judged anew, a few times. */
+const JUDGEMENTS = 3;
+
+async function authorize(parts: Parts, performing: Performing): Promise<Performed> {
+  const { sender } = performing;
+  sender.failpoint?.('before-authorize');
+  return under(parts, performing, 'after-authorize', (ask) => parts.door.authorize(ask));
+}
+
+async function claim(
+  parts: Parts,
+  performing: Performing,
+  attemptRead: number,
+): Promise<Performed> {
+  const { sender } = performing;
+  sender.failpoint?.('before-claim');
+  // guard: bound to the attempt that was read, so that two readers of one attempt cannot both go on.
+  return under(parts, performing, 'after-claim', (ask) =>
+    parts.door.claim({ ...ask, attempt: attemptRead }),
+  );
+}
+
+async function under(
+  parts: Parts,
+  performing: Performing,
+  failpoint: string,
+  ask: (of: AuthorizeAsk) => Promise<DoorAnswer>,
+): Promise<Performed> {
+  for (let judgement = 1; ; judgement += 1) {
+    const judged = await judge(parts, performing.run, performing.effect);
+    const before = mark(parts.clocks);
+    const answer = await ask(askOf(parts, performing, judged));
+    performing.sender.failpoint?.(failpoint);
+    if (answer.verdict === 'refused') {
+      if (answer.reason === 'POLICY_MOVED' && judgement < JUDGEMENTS) continue;
+      throw await refused(parts, performing, judged, answer);
+    }
+    if (answer.verdict === 'wait')
+      throw new Failure(
+        'OUTCOME_UNKNOWN',
+        `${performing.effect.step}: may not be sent again yet`,
+        { attempt: answer.row.attempt },
+        answer.waitMs,
+      );
+    if (answer.verdict === 'exists') return existing(performing, answer.row);
+    return sent(parts, performing, judged, { ...answer, before });
+  }
+}
+
+async function sent(
+  parts: Parts,
+  performing: Performing,
+  judged: Judged,
+  granted: { attempt: number; epoch: number; remainingMs: number; before: ReturnType<typeof mark> },
+): Promise<Performed> {
+  const { effect, sender } = performing;
+  try {
+    const settled = await attempt(parts, effect, granted, {
+      before: granted.before,
+      sender,
+      bundle: bundleOf(parts),
+    });
+    return await finished(parts, performing.run, settled.row);
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'GRANT_VOID')
+      throw await voided(parts, performing, judged, error.message);
+    throw error;
+  }
+}
+
+/** Somebody else was quicker: what they brought counts, or they are waited for. */
+function existing({ effect }: Performing, row: EffectRow): Performed {
+  if (row.state === 'succeeded') return performed(row);
+  if (row.state === 'closing' || row.state === 'closed')
+    throw new Failure('DOOR_CLOSED', `${effect.step} is being taken back: it is not done again`);
+  throw new Failure(
+    'BUSY',
+    `${effect.step}: another attempt holds the row`,
+    { attempt: row.attempt },
+    row.settled ? 100 : Math.max(100, (row.sendByInMs ?? 0) + CLAIM_WAIT_MS),
+  );
+}
+
+/** A customer or account that was made is the principal's from now on: later runs adopt it. */
+async function finished(parts: Parts, run: PlannedRun, row: EffectRow): Promise<Performed> {
+  if (row.state !== 'succeeded')
+    throw new Failure('DOOR_CLOSED', `${row.step} was done while the run was being unwound`);
+  if (row.step === 'link-account' || row.step === 'create-customer')
+    await linkAccount(parts.db, {
+      principal: run.row.principal,
+      provider: row.step === 'create-customer' ? 'stripe' : 'cloudflare',
+      account: row.object ?? '',
+      runId: run.runId,
+    });
+  return performed(row);
+}
+
+const askOf = (
+  parts: Parts,
+  { run, effect, sender }: Performing,
+  judged: Judged,
+): AuthorizeAsk => ({
+  effectId: effect.effectId,
+  runId: run.runId,
+  step: effect.step,
+  digest: effect.digest,
+  ...(judged.gateId === undefined ? {} : { gateId: judged.gateId }),
+  decisions: judged.decisions,
+  policyVersion: judged.policyVersion,
+  caps: judged.caps,
+  costMaxMinor: effect.document.costMaxMinor,
+  currency: effect.document.currency,
+  provider: effect.provider,
+  httpTimeoutMs: parts.httpTimeouts[effect.provider],
+  settlingMs: settlingOf(parts.settling, effect.provider, effect.document.operation),
+  keyed: effect.operation.keyed,
+  sender: sender.token,
+});
+
+const REFUSALS: Readonly<Record<Refusal, FailureCode>> = {
+  FENCED: 'FENCED',
+  DOOR_CLOSED: 'DOOR_CLOSED',
+  NO_RUN: 'RUN_UNKNOWN',
+  NO_GRANT: 'GATE_NEEDED',
+  GRANT_USED: 'GATE_NEEDED',
+  GATE_CLOSED: 'GRANT_VOID',
+  GATE_EXPIRED: 'GRANT_VOID',
+  KEY_REVOKED: 'GRANT_VOID',
+  POLICY_MOVED: 'STORE_UNAVAILABLE',
+  OUT_OF_ORDER: 'OUT_OF_ORDER',
+  NOT_PLANNED: 'OUT_OF_ORDER',
+  CAP: 'BUDGET_EXCEEDED',
+  OPERATIONS_USED_UP: 'BUDGET_EXCEEDED',
+  DIGEST_MISMATCH: 'GATE_NEEDED',
+  ROW_CLOSED: 'DOOR_CLOSED',
+  NO_CAUSE: 'NO_CAUSE',
+};
+
+async function refused(
+  parts: Parts,
+  performing: Performing,
+  judged: Judged,
+  answer: { readonly reason: Refusal; readonly detail: string },
+): Promise<Failure> {
+  const message = `${performing.effect.step}: the door refused: ${answer.reason}: ${answer.detail}`;
+  const code = REFUSALS[answer.reason];
+  if (code === 'GRANT_VOID')
+    return recordedAlready(await voided(parts, performing, judged, message));
+  return recordedAlready(
+    new Failure(code, message, { step: performing.effect.step, reason: answer.reason }),
+  );
+}
+
+/** A grant that no longer fits is void for good: the next revision of its gate shows what has changed. */
+async function voided(
+  parts: Parts,
+  { effect }: Performing,
+  judged: Judged,
+  why: string,
+): Promise<Failure> {
+  if (judged.gateId !== undefined) await voidGate(parts.db, judged.gateId, why);
+  return new Failure('GRANT_VOID', why, {
+    step: effect.step,
+    ...(judged.gateId === undefined ? {} : { gateId: judged.gateId }),
+  });
+}

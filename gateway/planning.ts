@@ -1,0 +1,209 @@
+import { buildPlan } from '../domain/build-plan.js';
+import { canonicalize } from '../domain/canonical.js';
+import { recordsOf } from '../domain/dns-record.js';
+import { scriptNameOf } from '../domain/domain-name.js';
+import { Failure } from '../domain/errors.js';
+
+import type { RunId } from '../domain/ids.js';
+import type { Denial, Plan, Quote } from '../domain/plan.js';
+import type { EffectStep } from '../domain/steps.js';
+import { readPrincipal } from '../store/admissions.js';
+import { bundleSize } from '../store/bundle-files.js';
+import { databaseNow } from '../store/clock.js';
+import type { Executor } from '../store/connect.js';
+import { appendLog } from '../store/log.js';
+import { insertPlan, readPlan, readQuote } from '../store/plans.js';
+import type { Renewal } from '../store/plans.js';
+import { linkedAccount } from '../store/principal-accounts.js';
+import { runsOfPrincipal } from '../store/runs-of-principal.js';
+import { acceptedTerms } from '../store/terms.js';
+import type { PlanSummary } from './contract.js';
+import type { EffectRow } from './door-contract.js';
+import type { Parts } from './parts.js';
+import { parseMarker } from './marker.js';
+import { policyInForce } from './policy.js';
+import type { PolicyInForce } from './policy.js';
+import { quote } from './quote.js';
+import { loadRun } from './record.js';
+import type { RunRecord } from './record.js';
+
+/**
+ * Quotes, plans and lets the policy in force judge. Writes a further revision only if something differs from the
+ * current one, so that a repeated call answers the same plan.
+ * @throws POLICY_MISSING, NEEDS_INPUT, REQUEST_INVALID, DOOR_CLOSED, PROVIDER_AUTH, PROVIDER_UNAVAILABLE
+ */
+export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> {
+  const run = await loadRun(parts, runId);
+  const current = await readPlan(parts.db, runId);
+  if (run.row.door !== 'open') {
+    if (current !== undefined) return { plan: current, denials: current.denials };
+    throw new Failure('DOOR_CLOSED', `the door of run ${runId} is ${run.row.door}`);
+  }
+  const inForce = await policyInForce(parts.db);
+  const rows = (await parts.door.rows(runId)).filter(({ kind }) => kind === 'act');
+  const quoted = await quoteRun(parts, run, { inForce, rows });
+  const planned = buildPlan({
+    instance: parts.instance,
+    runId,
+    revision: run.row.plan_revision + 1,
+    request: run.request,
+    quote: quoted,
+    principal: await principalOf(parts.db, run),
+    policy: inForce.policy,
+    policyVersion: inForce.version,
+    policyDigest: inForce.digest,
+    acceptedTerms: await acceptedTerms(parts.db, run.row.principal),
+  });
+  if (current !== undefined && sameButRevision(current, planned))
+    return { plan: current, denials: current.denials };
+  return writePlan(parts.db, { plan: planned, quote: quoted, policy: inForce });
+}
+
+const sameButRevision = (one: Plan, other: Plan): boolean =>
+  canonicalize({ ...one, revision: 0 }) === canonicalize({ ...other, revision: 0 });
+
+/** Writes a further revision that refuses the plan for this reason too: what no cap has room for, for one. */
+export async function denyPlan(parts: Parts, runId: RunId, denial: Denial): Promise<void> {
+  const plan = await readPlan(parts.db, runId);
+  const quoted = await readQuote(parts.db, runId);
+  if (plan === undefined || quoted === undefined)
+    throw new Failure('OUT_OF_ORDER', `run ${runId} has no plan to deny`);
+  const denied = { ...plan, revision: plan.revision + 1, denials: [...plan.denials, denial] };
+  await writePlan(parts.db, { plan: denied, quote: quoted, policy: undefined });
+}
+
+async function writePlan(
+  db: Parts['db'],
+  of: { plan: Plan; quote: Quote; policy: PolicyInForce | undefined },
+): Promise<PlanSummary> {
+  const { plan } = of;
+  return db.transaction().execute(async (tx) => {
+    const row = await tx
+      .selectFrom('runs')
+      .select('plan_revision')
+      .where('run_id', '=', plan.runId)
+      .forUpdate()
+      .executeTakeFirstOrThrow();
+    if (row.plan_revision !== plan.revision - 1)
+      throw new Failure('STORE_UNAVAILABLE', `run ${plan.runId} was planned twice at once`);
+    await insertPlan(tx, { plan, quote: of.quote, renewals: renewalsOf(plan) });
+    await appendLog(tx, {
+      kind: 'planned',
+      runId: plan.runId,
+      payload: {
+        revision: plan.revision,
+        policyVersion: plan.policyVersion,
+        totalMaxMinor: plan.totalMaxMinor,
+        denials: plan.denials.map(({ rule }) => rule),
+      },
+    });
+    return { plan, denials: plan.denials };
+  });
+}
+
+/** A subscription goes on being charged once it has begun; its renewals are reserved first each month. */
+function renewalsOf(plan: Plan): Readonly<Partial<Record<string, Renewal>>> {
+  const action = plan.steps.find(({ step }) => step === 'start-subscription')?.action;
+  const { amountMinor, interval } = action?.params ?? {};
+  if (typeof amountMinor !== 'number' || (interval !== 'month' && interval !== 'year')) return {};
+  return { 'start-subscription': { minor: amountMinor, interval } };
+}
+
+async function principalOf(
+  db: Executor,
+  run: RunRecord,
+): Promise<{ readonly email: string; readonly name: string }> {
+  const principal = await readPrincipal(db, run.row.principal);
+  if (principal?.email == null)
+    throw new Failure(
+      'NEEDS_INPUT',
+      `the principal ${run.row.principal} has no e-mail address on record: add one`,
+    );
+  return { email: principal.email, name: principal.name };
+}
+
+/** The steps whose outcome stands or is not known: what was quoted for them stays as it was. */
+const stands = ({ state }: EffectRow): boolean => state !== 'failed';
+
+async function quoteRun(
+  parts: Parts,
+  run: RunRecord,
+  { inForce, rows }: { inForce: PolicyInForce; rows: readonly EffectRow[] },
+): Promise<Quote> {
+  const { request, row } = run;
+  if ((await bundleSize(parts.db, request.bundle)) === undefined)
+    throw new Failure(
+      'REQUEST_INVALID',
+      `bundle: no site ${request.bundle} is stored here: pack and store it first`,
+    );
+  const made = (step: EffectStep): string | undefined =>
+    rows.find((effect) => effect.step === step && stands(effect))?.object;
+  const linked = (provider: 'stripe' | 'cloudflare'): Promise<string | undefined> =>
+    linkedAccount(parts.db, { principal: row.principal, provider });
+  const customerId = made('create-customer') ?? (await linked('stripe'));
+  const accountId = made('link-account') ?? (await linked('cloudflare'));
+  const wanted = request.subscription?.plan;
+  const price = inForce.policy.subscriptions.plans.find(({ name }) => name === wanted);
+  const runs = await runsOfPrincipal(parts.db, row.principal);
+  const renewalMinor = renewalOf(runs, request.domain.name);
+  const fresh = await quote(
+    {
+      quotedAt: (await databaseNow(parts.db)).toISOString(),
+      email: (await principalOf(parts.db, run)).email.toLowerCase(),
+      domain: request.domain.name,
+      bundle: request.bundle,
+      scriptName: scriptNameOf(request.domain.name),
+      dns: recordsOf(request),
+      ...(price === undefined ? {} : { price }),
+      ...(request.hosting.account === undefined ? {} : { account: request.hosting.account }),
+      known: {
+        ...(customerId === undefined ? {} : { customerId }),
+        ...(accountId === undefined ? {} : { accountId }),
+        ...(renewalMinor === undefined ? {} : { renewalMinor }),
+        currency: inForce.policy.currency,
+      },
+      // Ours is what an effect of this instance made, in a run of this very principal.
+      ours: (marker) => {
+        const named = parseMarker(marker);
+        return (
+          named?.instance === parts.instance && runs.some(({ runId }) => runId === named.runId)
+        );
+      },
+    },
+    parts.readers,
+    parts.providers.forReading('reads'),
+  );
+  const former = await readQuote(parts.db, run.runId);
+  return former === undefined ? fresh : keep(former, fresh, rows.filter(stands));
+}
+
+const PART_OF: Readonly<Record<EffectStep, Exclude<keyof Quote, 'quotedAt'>>> = {
+  'create-customer': 'customer',
+  'link-account': 'account',
+  'start-subscription': 'subscription',
+  'register-domain': 'domain',
+  'configure-dns': 'dns',
+  'deploy-site': 'site',
+  'attach-domain': 'customDomain',
+};
+
+/** What this run has begun is not quoted anew: its own customer is not one to adopt, nor its site one to update. */
+function keep(former: Quote, fresh: Quote, begun: readonly EffectRow[]): Quote {
+  const kept = begun.map(({ step }) => PART_OF[step]);
+  return {
+    ...fresh,
+    ...Object.fromEntries(kept.map((part) => [part, former[part]])),
+  };
+}
+
+/** What the domain renews at, from the quote of the run that registered it. Minor units a year. */
+function renewalOf(
+  runs: Awaited<ReturnType<typeof runsOfPrincipal>>,
+  domain: string,
+): number | undefined {
+  for (const run of runs) {
+    const quoted = run.domain === domain ? run.quote?.domain : undefined;
+    if (quoted !== undefined && quoted.kind !== 'unavailable') return quoted.renewalMinor;
+  }
+  return undefined;
+}

@@ -1,0 +1,145 @@
+import { actionOf, referencesOf, resolveAction } from './action.js';
+import type { Action } from './action.js';
+import { parseCanonical } from '../domain/canonical.js';
+import type { Reference } from '../domain/documents.js';
+import { Failure, invariant } from '../domain/errors.js';
+import { idempotencyKeyOf } from '../domain/ids.js';
+import type { RunId } from '../domain/ids.js';
+import type { Plan, PlanStep } from '../domain/plan.js';
+import { REQUEST_BYTES_MAX, parseRequest } from '../domain/request.js';
+import type { Request } from '../domain/request.js';
+import type { EffectStep, StepName } from '../domain/steps.js';
+import { readRun } from '../store/admissions.js';
+import { bundleFiles } from '../store/bundle-files.js';
+import { readPlan } from '../store/plans.js';
+import type { Row } from '../store/schema.js';
+import type { EffectRow } from './door-contract.js';
+import { contextOf, effectOf } from './effect.js';
+import type { Effect } from './effect.js';
+import type { OperationContext, SiteFile } from './operation.js';
+import type { Parts } from './parts.js';
+import { reading } from './providers.js';
+import type { Role } from './providers.js';
+
+/** A run as the control database has it: never as a caller describes it. */
+export interface RunRecord {
+  readonly runId: RunId;
+  readonly row: Row<'runs'>;
+  readonly request: Request;
+}
+
+export interface PlannedRun extends RunRecord {
+  readonly plan: Plan;
+}
+
+/** @throws RUN_UNKNOWN when no such run was admitted */
+export async function loadRun(parts: Parts, runId: RunId): Promise<RunRecord> {
+  const row = await readRun(parts.db, runId);
+  if (row === undefined) throw new Failure('RUN_UNKNOWN', `no run ${runId} was admitted here`);
+  return { runId, row, request: parseRequest(parseCanonical(row.request, REQUEST_BYTES_MAX)) };
+}
+
+/** The run with its plan's current revision. @throws RUN_UNKNOWN, OUT_OF_ORDER when it has no plan yet */
+export async function loadPlanned(parts: Parts, runId: RunId): Promise<PlannedRun> {
+  const run = await loadRun(parts, runId);
+  const plan = await readPlan(parts.db, runId);
+  if (plan === undefined) throw new Failure('OUT_OF_ORDER', `run ${runId} has no plan yet`);
+  return { ...run, plan };
+}
+
+export const plannedStep = (plan: Plan, step: StepName): PlanStep | undefined =>
+  plan.steps.find((planned) => planned.step === step);
+
+/** The step's action, rebuilt from the stored plan and digested anew. @throws OUT_OF_ORDER */
+export const actionOfStep = (parts: Parts, run: PlannedRun, step: EffectStep): Action =>
+  actionOf(plannedStep(run.plan, step), {
+    instance: parts.instance,
+    runId: run.runId,
+    step,
+    environment: run.row.environment,
+  });
+
+/** Files of a stored site bundle, by the digest of its manifest. */
+export const bundleOf =
+  (parts: Parts) =>
+  (digest: string): Promise<readonly SiteFile[]> =>
+    bundleFiles(parts.db, digest);
+
+interface Reading {
+  readonly role: Role;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The step's effect with each reference replaced by what the settled row of the earlier step holds.
+ * @throws OUT_OF_ORDER when an earlier step has nothing to refer to yet
+ */
+export async function resolvedEffect(
+  parts: Parts,
+  run: PlannedRun,
+  step: EffectStep,
+  by: Reading,
+): Promise<Effect> {
+  const rows = new Map(
+    (await parts.door.rows(run.runId))
+      .filter(({ kind }) => kind === 'act')
+      .map((row) => [row.step, row]),
+  );
+  return resolve(parts, { run, rows, by }, step);
+}
+
+interface Scope {
+  readonly run: PlannedRun;
+  readonly rows: ReadonlyMap<EffectStep, EffectRow>;
+  readonly by: Reading;
+}
+
+async function resolve(parts: Parts, scope: Scope, step: EffectStep): Promise<Effect> {
+  const action = actionOfStep(parts, scope.run, step);
+  const values = new Map<string, string>();
+  for (const reference of referencesOf(action.document))
+    values.set(keyOf(reference), await valueOf(parts, scope, reference));
+  return effectOf(
+    parts,
+    action,
+    resolveAction(action.document, (reference) => {
+      const value = values.get(keyOf(reference));
+      invariant(value, `${keyOf(reference)} was resolved`);
+      return value;
+    }),
+  );
+}
+
+const lateFields = async (
+  made: Effect,
+  ctx: OperationContext,
+  field: string,
+): Promise<Readonly<Record<string, string>>> =>
+  (await made.operation.fields?.(ctx, made.params, [field])) ?? {};
+
+const keyOf = ({ fromStep, field }: Reference): string => `${fromStep}.${field}`;
+
+async function valueOf(parts: Parts, scope: Scope, reference: Reference): Promise<string> {
+  const { fromStep, field } = reference;
+  const row = scope.rows.get(fromStep);
+  if (row?.object === undefined)
+    throw new Failure(
+      'OUT_OF_ORDER',
+      `${scope.run.runId}: ${fromStep} has not made its ${field} yet`,
+    );
+  const recorded = row.fields[field];
+  if (recorded !== undefined) return recorded;
+  // Some values appear only later, a zone after its domain: read now, from the same effect.
+  const made = await resolve(parts, scope, fromStep);
+  const ctx = contextOf(made, parts.providers.forReading(scope.by.role, scope.by.signal), {
+    key: idempotencyKeyOf(made.effectId, row.epoch),
+    bundle: bundleOf(parts),
+  });
+  const late = await reading(made.provider, `${fromStep}.${field}`, made.operation.classify, () =>
+    lateFields(made, ctx, field),
+  );
+  const value = late[field];
+  if (value === undefined)
+    throw new Failure('PROVIDER_UNAVAILABLE', `${fromStep} does not show its ${field} yet`);
+  return value;
+}

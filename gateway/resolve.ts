@@ -1,0 +1,200 @@
+import { canonicalize } from '../domain/canonical.js';
+import { resolveMessageSchema, resumeMessageSchema } from '../domain/documents.js';
+import type { ResolveMessage, ResumeMessage } from '../domain/documents.js';
+import { Failure } from '../domain/errors.js';
+import { effectIdOf, idempotencyKeyOf } from '../domain/ids.js';
+import type { RunId } from '../domain/ids.js';
+import type { EffectStep } from '../domain/steps.js';
+import { databaseNow } from '../store/clock.js';
+import { insertResolution, readResolution } from '../store/resolutions.js';
+import { recordRefusal } from '../store/refusals.js';
+import type { ResolveVerdict } from './contract.js';
+import type { EffectRow } from './door-contract.js';
+import { contextOf } from './effect.js';
+import type { Parts } from './parts.js';
+import { policyInForce } from './policy.js';
+import { reading } from './providers.js';
+import { bundleOf, loadPlanned, loadRun, resolvedEffect } from './record.js';
+import { readRegister } from './roles.js';
+import { orderDigestOf, readMessage, reasonOf, signedRefusal } from './signed.js';
+import type { Signed } from './signed.js';
+
+/**
+ * A signed way on for a stuck run. `retry` is a word; `done-by-hand` is believed only after read-back; `give-up` leaves
+ * the residue on record. A refusal is recorded by reason and changes nothing.
+ */
+export async function resolve(
+  parts: Parts,
+  runId: RunId,
+  message: unknown,
+): Promise<ResolveVerdict> {
+  const read = parsed(message, (value) => resolveMessageSchema.safeParse(value));
+  if ('reason' in read) return refuse(parts, runId, 'resolve', read.reason);
+  const order = read.message;
+  if (order.runId !== runId) return refuse(parts, runId, 'resolve', 'run-mismatch');
+  const digest = orderDigestOf(order);
+  const known = await readResolution(parts.db, digest);
+  if (known?.accepted === true) return { accepted: true, action: order.action, by: order.by };
+  const run = await loadRun(parts, runId);
+  const since = run.row.door_at ?? run.row.admitted_at;
+  const refusal = await refusalOf(parts, order, since);
+  if (refusal !== undefined) return refuse(parts, runId, 'resolve', refusal);
+  if (order.step === 'verify-site' && order.action !== 'retry')
+    return refuse(parts, runId, 'resolve', 'nothing-to-resolve');
+  return act(parts, runId, { order, digest });
+}
+
+interface Ordered {
+  readonly order: ResolveMessage;
+  readonly digest: string;
+}
+
+async function act(parts: Parts, runId: RunId, of: Ordered): Promise<ResolveVerdict> {
+  const { order } = of;
+  const step = order.step as EffectStep;
+  const row = await parts.door.row(
+    effectIdOf({ instance: parts.instance, runId, step, kind: 'act' }),
+  );
+  const undone =
+    order.action === 'done-by-hand' ? await readUndone(parts, runId, { step, row }) : undefined;
+  if (undone !== undefined && 'reason' in undone)
+    return refuse(parts, runId, 'resolve', undone.reason);
+  await insertResolution(parts.db, {
+    digest: of.digest,
+    runId,
+    step: order.step,
+    action: order.action,
+    person: order.by,
+    keyId: order.keyId,
+    statement: canonicalize(order),
+    signature: order.signature.value,
+    reason: order.reason,
+  });
+  if (undone !== undefined)
+    await parts.door.closeRow({ runId, step, outcome: 'done-by-hand', ...undone });
+  // With the door still open, giving up is only the cause on record: the unwinding that follows closes the row.
+  if (order.action === 'give-up' && row?.state === 'closing')
+    await parts.door.closeRow({
+      runId,
+      step,
+      outcome: 'given-up',
+      refundedMinor: 0,
+      residue: {
+        minor: row.capturedMinor - row.refundedMinor,
+        text: `given up by ${order.by}: ${order.reason}`.slice(0, 2_000),
+      },
+      caseText: `${step} of ${runId} was given up by ${order.by}${row.object === undefined ? '' : `: ${row.object} stays`}`,
+    });
+  return { accepted: true, action: order.action, by: order.by };
+}
+
+type Undone =
+  | {
+      readonly refundedMinor: number;
+      readonly residue: { readonly minor: number; readonly text: string };
+    }
+  | { readonly reason: string };
+
+/** Is it really done? The provider is asked, whatever the signed word says. */
+async function readUndone(
+  parts: Parts,
+  runId: RunId,
+  { step, row }: { step: EffectStep; row: EffectRow | undefined },
+): Promise<Undone> {
+  if (row?.state !== 'closing' || row.object === undefined) return { reason: 'nothing-to-resolve' };
+  const run = await loadPlanned(parts, runId);
+  const effect = await resolvedEffect(parts, run, step, { role: 'compensations' });
+  const made = { object: row.object, capturedMinor: row.capturedMinor, fields: row.fields };
+  const ctx = contextOf(effect, parts.providers.forReading('compensations'), {
+    key: idempotencyKeyOf(effect.effectId, 0),
+    bundle: bundleOf(parts),
+  });
+  const { reversal } = effect;
+  const seen = await reading(effect.provider, reversal.name, reversal.classify, () =>
+    reversal.readBack(ctx, effect.params, made),
+  );
+  return seen.done
+    ? { refundedMinor: seen.refundedMinor, residue: seen.residue }
+    : { reason: 'not-done' };
+}
+
+/** Lifts the fence over one run, on a signed statement, once. */
+export async function resume(
+  parts: Parts,
+  runId: RunId,
+  message: unknown,
+): Promise<ResolveVerdict> {
+  const read = parsed(message, (value) => resumeMessageSchema.safeParse(value));
+  if ('reason' in read) return refuse(parts, runId, 'resume', read.reason);
+  if (read.message.scope !== `run/${runId}`) return refuse(parts, runId, 'resume', 'run-mismatch');
+  await loadRun(parts, runId);
+  const lifted = await liftFence(parts, read.message);
+  return lifted.lifted
+    ? { accepted: true, action: 'resume', by: read.message.by }
+    : refuse(parts, runId, 'resume', lifted.reason);
+}
+
+/** Lifts a fence on a signed resume statement, once. `reason` says why not. */
+export async function liftFence(
+  parts: Pick<Parts, 'db' | 'door' | 'instance'>,
+  message: ResumeMessage,
+): Promise<{ readonly lifted: true } | { readonly lifted: false; readonly reason: string }> {
+  const fence = await parts.db
+    .selectFrom('fences')
+    .innerJoin('stops', 'stops.stop_id', 'fences.stop_id')
+    .select('stops.fenced_at')
+    .where('fences.scope', '=', message.scope)
+    .executeTakeFirst();
+  const refusal = await refusalOf(parts, message, fence?.fenced_at ?? new Date(0));
+  if (refusal !== undefined) return { lifted: false, reason: refusal };
+  const lifted = await parts.door.resume({
+    scope: message.scope,
+    by: message.by,
+    statementDigest: orderDigestOf(message),
+  });
+  return lifted ? { lifted } : { lifted: false, reason: 'nothing-to-lift' };
+}
+
+async function refusalOf(
+  parts: Pick<Parts, 'db' | 'instance'>,
+  order: Signed,
+  since: Date,
+): Promise<string | undefined> {
+  const { policy } = await policyInForce(parts.db);
+  return signedRefusal(order, {
+    instance: parts.instance,
+    register: await readRegister(parts.db, { persons: [order.by], keys: [order.keyId] }),
+    policy,
+    nowMs: (await databaseNow(parts.db)).getTime(),
+    sinceMs: since.getTime(),
+  });
+}
+
+function parsed<T>(
+  message: unknown,
+  parse: (value: unknown) => { success: true; data: T } | { success: false },
+): { readonly message: T } | { readonly reason: string } {
+  try {
+    const result = parse(readMessage(message).value);
+    return result.success ? { message: result.data } : { reason: 'malformed' };
+  } catch (error) {
+    return { reason: reasonOf(error) };
+  }
+}
+
+async function refuse(
+  parts: Parts,
+  runId: RunId,
+  asked: 'resolve' | 'resume',
+  reason: string,
+): Promise<ResolveVerdict> {
+  await recordRefusal(parts.db, { runId, asked, reason, detail: `${asked} of ${runId}` });
+  return { accepted: false, reason };
+}
+
+/** Marks a step as failed for good: the cause of an unwinding. @throws REQUEST_INVALID for a code that is none */
+export function failureOf(code: string, message: string): { code: string; message: string } {
+  if (!/^[A-Z][A-Z_]{2,40}$/.test(code))
+    throw new Failure('REQUEST_INVALID', `${JSON.stringify(code.slice(0, 60))} is no failure code`);
+  return { code, message };
+}

@@ -1,0 +1,54 @@
+import { sql } from 'kysely';
+import type { Database, Executor } from './connect.js';
+import { appendLog } from './log.js';
+import type { Row } from './schema.js';
+
+/** The resolution of these very bytes, or undefined. */
+export async function readResolution(
+  db: Executor,
+  digest: string,
+): Promise<Row<'resolutions'> | undefined> {
+  return db.selectFrom('resolutions').selectAll().where('digest', '=', digest).executeTakeFirst();
+}
+
+/** Records a signed word over a stuck step, once. */
+export async function insertResolution(
+  db: Database,
+  of: {
+    readonly digest: string;
+    readonly runId: string;
+    readonly step: string;
+    readonly action: Row<'resolutions'>['action'];
+    readonly person: string;
+    readonly keyId: string;
+    readonly statement: string;
+    readonly signature: string;
+    readonly reason: string;
+  },
+): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    const written = await tx
+      .insertInto('resolutions')
+      .values({
+        digest: of.digest,
+        run_id: of.runId,
+        step: of.step,
+        action: of.action,
+        person_id: of.person,
+        key_id: of.keyId,
+        statement: of.statement,
+        signature: of.signature,
+        accepted: true,
+        reason: of.reason,
+        recorded_at: sql<Date>`countersign_now()`,
+      })
+      .onConflict((conflict) => conflict.column('digest').doNothing())
+      .executeTakeFirst();
+    if ((written.numInsertedOrUpdatedRows ?? 0n) === 0n) return;
+    await appendLog(tx, {
+      kind: 'resolved',
+      runId: of.runId,
+      payload: { step: of.step, action: of.action, by: of.person, keyId: of.keyId },
+    });
+  });
+}
