@@ -1,0 +1,55 @@
+import { sql } from 'kysely';
+import type { Executor } from './connect.js';
+
+/** A run younger than this may not have reached Temporal yet. In seconds. */
+const YOUNG_SECONDS = 60;
+
+/** Effects whose last `send_by` lies 1 h or 25 h back and that have not been read since that moment. */
+export async function effectsDue(
+  db: Executor,
+): Promise<readonly { runId: string; step: string; effectId: string }[]> {
+  const { rows } = await sql<{ run_id: string; step: string; effect_id: string }>`
+    select e.run_id, e.step, e.effect_id from effects e
+     where e.kind = 'act' and e.attempt > 0 and exists (
+       select 1 from unnest(array[interval '1 hour', interval '25 hours']) as due(after)
+        where e.send_by + due.after <= countersign_now() and not exists (
+          select 1 from effect_reads r
+           where r.effect_id = e.effect_id and r.ended_at is not null
+             and r.begun_at >= e.send_by + due.after))
+     order by e.send_by, e.effect_id limit 200`.execute(db);
+  return rows.map(({ run_id, step, effect_id }) => ({
+    runId: run_id,
+    step,
+    effectId: effect_id,
+  }));
+}
+
+/** Runs that have not ended, and are old enough for Temporal to know them; `repairing`: a sweep found them ended before. */
+export async function openRuns(
+  db: Executor,
+): Promise<readonly { readonly runId: string; readonly repairing: boolean }[]> {
+  const { rows } = await sql<{ run_id: string; repairing: boolean }>`
+    select r.run_id, exists (select 1 from temporal_ends t where t.run_id = r.run_id) as repairing
+      from runs r
+     where r.end_phase is null
+       and r.admitted_at < countersign_now() - ${YOUNG_SECONDS} * interval '1 second'
+     order by r.admitted_at`.execute(db);
+  return rows.map(({ run_id, repairing }) => ({ runId: run_id, repairing }));
+}
+
+/** Writes down which Temporal this database belongs to, the first time; answers what is on record. */
+export async function rememberTemporal(
+  db: Executor,
+  seen: { readonly namespace: string; readonly cluster: string },
+): Promise<{ readonly namespace: string; readonly cluster: string }> {
+  await db
+    .updateTable('instance')
+    .set({ temporal_namespace: seen.namespace, temporal_cluster: seen.cluster })
+    .where('temporal_namespace', 'is', null)
+    .execute();
+  const row = await db
+    .selectFrom('instance')
+    .select(['temporal_namespace', 'temporal_cluster'])
+    .executeTakeFirstOrThrow();
+  return { namespace: row.temporal_namespace ?? '', cluster: row.temporal_cluster ?? '' };
+}
