@@ -1,0 +1,325 @@
+import { describe, expect, test } from '@jest/globals';
+import { buildCard, buildGate } from '../../domain/build-gate.js';
+import { canonicalize, digestOf } from '../../domain/canonical.js';
+import type { ActionDocument } from '../../domain/documents.js';
+import { encodeBase64url } from '../../domain/base64url.js';
+import { gateIdOf } from '../../domain/ids.js';
+import { builtInPolicy } from '../../domain/policy/built-in.js';
+import { registerOf } from '../../domain/register.js';
+import { requestDigestOf } from '../../domain/request.js';
+import { keyIdOf, publicKeyOf, signStatement } from '../../domain/signature.js';
+import { type GrantUse, verifyGrant } from '../../domain/verify-grant.js';
+import { firstQuote, instance, planWith, requestWith } from './fixtures.js';
+
+const policy = builtInPolicy({
+  override: {
+    approvals: [{ tier: 'sign-off', allOf: [{ group: 'finance', count: 2 }] }],
+  },
+});
+const request = requestWith();
+const plan = planWith({ policy });
+const roles = { requester: 's_local', agent: 'a_launch', owner: 'p_owner', principal: 'pr_owner' };
+const card = buildCard({
+  instance,
+  plan,
+  gate: 'register-domain',
+  request,
+  quote: firstQuote,
+  policy,
+  roles,
+  caps: [],
+  site: { files: 1, bytes: 1 },
+});
+const gate = buildGate({
+  plan,
+  gate: 'register-domain',
+  gateId: gateIdOf({ runId: plan.runId, gate: 'register-domain', revision: 1 }),
+  instance,
+  requestDigest: requestDigestOf(request),
+  excluded: ['p_owner'],
+  card,
+  openedAt: '2026-11-21T09:00:00.000Z',
+  expiresAt: '2026-11-22T09:00:00.000Z',
+  nonce: '0'.repeat(32),
+});
+const action = plan.steps.flatMap((step) =>
+  step.gate === 'register-domain' && step.action !== undefined ? [step.action] : [],
+)[0] as ActionDocument;
+
+const people = ['alice', 'bob', 'carol', 'owner'] as const;
+type Name = (typeof people)[number];
+const seedOf = (name: Name): Uint8Array =>
+  Buffer.from(digestOf(`seed of ${name}`).slice('sha256:'.length), 'hex');
+const persons = people.map((name) => ({
+  person: `p_${name}`,
+  active: true,
+  kind: 'human' as const,
+  groups: ['finance'],
+}));
+const keys = people.map((name) => {
+  const raw = publicKeyOf(seedOf(name));
+  return {
+    keyId: keyIdOf(raw),
+    person: `p_${name}`,
+    publicKey: encodeBase64url(raw),
+    activeFromMs: 0,
+    revoked: false,
+  };
+});
+
+function decisionOf(name: Name, changes: Record<string, unknown> = {}): string {
+  const statement = {
+    type: 'countersign.decision.v1',
+    instance,
+    gateId: gate.gateId,
+    actionDigest: digestOf(gate),
+    decision: 'approve',
+    approver: `p_${name}`,
+    keyId: keyIdOf(publicKeyOf(seedOf(name))),
+    surface: 'cli',
+    decidedAt: '2026-11-21T09:05:00.000Z',
+    ...changes,
+  };
+  return canonicalize({ ...statement, signature: signStatement(statement, seedOf(name)) });
+}
+
+function use(changes: Partial<GrantUse> = {}): GrantUse {
+  return {
+    instance,
+    gate: { document: canonicalize(gate), state: 'granted' },
+    decisions: [decisionOf('alice'), decisionOf('bob')],
+    register: registerOf(persons, keys),
+    policy,
+    roles,
+    request,
+    requestDigest: requestDigestOf(request),
+    action,
+    nowMs: Date.parse('2026-11-21T10:00:00.000Z'),
+    ...changes,
+  };
+}
+
+const stored = (changes: Record<string, unknown>) => ({
+  document: canonicalize({ ...gate, ...changes }),
+  state: 'granted' as const,
+});
+const withParams = (params: Record<string, string>): ActionDocument => ({
+  ...action,
+  params: { ...action.params, ...params },
+});
+
+describe('a grant', () => {
+  test('covers the very action, and names who agreed and by which bytes', () => {
+    expect(verifyGrant(use())).toMatchObject({
+      granted: true,
+      persons: ['p_alice', 'p_bob'],
+      decisions: [expect.stringMatching(/^[0-9a-f]{64}$/), expect.stringMatching(/^[0-9a-f]{64}$/)],
+    });
+  });
+
+  test.each<[string, Partial<GrantUse>, string]>([
+    ['another domain', { action: withParams({ domain_name: 'superseal.cc' }) }, 'digest-mismatch'],
+    ['one cent more', { action: { ...action, costMaxMinor: 1121 } }, 'digest-mismatch'],
+    ['another account', { action: { ...action, account: 'f'.repeat(32) } }, 'digest-mismatch'],
+    ['an action of another run', { action: { ...action, runId: 'launch-8' } }, 'run-mismatch'],
+    [
+      'an action of another instance',
+      { action: { ...action, instance: 'f'.repeat(32) } },
+      'instance-mismatch',
+    ],
+    ['a gate of another instance', { instance: 'f'.repeat(32) }, 'instance-mismatch'],
+    [
+      'an action for another environment',
+      { action: { ...action, environment: 'staging' } },
+      'environment-mismatch',
+    ],
+    [
+      'a run of another environment',
+      { request: requestWith({ environment: 'staging' }) },
+      'environment-mismatch',
+    ],
+    ['another request', { requestDigest: digestOf('else') }, 'run-mismatch'],
+    [
+      'a gate that is open',
+      { gate: { document: canonicalize(gate), state: 'open' } },
+      'gate-closed',
+    ],
+    [
+      'a gate that was rejected',
+      { gate: { document: canonicalize(gate), state: 'rejected' } },
+      'gate-closed',
+    ],
+    [
+      'a gate that is void',
+      { gate: { document: canonicalize(gate), state: 'void' } },
+      'gate-closed',
+    ],
+    [
+      'a gate that expired meanwhile',
+      { nowMs: Date.parse('2026-11-22T09:00:00.000Z') },
+      'gate-expired',
+    ],
+    [
+      'a stored gate with a weaker rule',
+      { gate: stored({ rule: { allOf: [{ group: 'finance', count: 1 }] } }) },
+      'rule-not-met',
+    ],
+    [
+      'a stored gate with another expiry',
+      { gate: stored({ expiresAt: '2027-11-22T09:00:00.000Z' }) },
+      'rule-not-met',
+    ],
+    [
+      'a stored gate with a further action',
+      { gate: stored({ actions: [...gate.actions, digestOf('x')] }) },
+      'rule-not-met',
+    ],
+    [
+      'a stored gate that is not canonical',
+      { gate: { document: `${canonicalize(gate)} `, state: 'granted' } },
+      'digest-mismatch',
+    ],
+    ['no decision', { decisions: [] }, 'rule-not-met'],
+    [
+      'one person twice',
+      { decisions: [decisionOf('alice'), decisionOf('alice', { reason: 'again' })] },
+      'rule-not-met',
+    ],
+    [
+      'a decision over another gate',
+      { decisions: [decisionOf('alice'), decisionOf('bob', { actionDigest: digestOf('x') })] },
+      'rule-not-met',
+    ],
+    [
+      'a decision with another gate id',
+      {
+        decisions: [
+          decisionOf('alice'),
+          decisionOf('bob', { gateId: 'provision/launch-7:register-domain:2' }),
+        ],
+      },
+      'rule-not-met',
+    ],
+    [
+      'an unsigned decision',
+      { decisions: [decisionOf('alice'), decisionOf('bob').replace(/,"signature":\{[^}]*\}/, '')] },
+      'rule-not-met',
+    ],
+    [
+      'a decision bent after signing',
+      { decisions: [decisionOf('alice'), decisionOf('bob').replace('09:05', '09:06')] },
+      'rule-not-met',
+    ],
+    [
+      "the owner's decision",
+      { decisions: [decisionOf('alice'), decisionOf('owner')] },
+      'rule-not-met',
+    ],
+    [
+      'a reject among them',
+      {
+        decisions: [
+          decisionOf('alice'),
+          decisionOf('bob'),
+          decisionOf('carol', { decision: 'reject' }),
+        ],
+      },
+      'gate-closed',
+    ],
+    [
+      'a key that was revoked since',
+      {
+        register: registerOf(
+          persons,
+          keys.map((key) => ({ ...key, revoked: key.person === 'p_bob' })),
+        ),
+      },
+      'rule-not-met',
+    ],
+    [
+      'a key row that holds another key',
+      {
+        register: registerOf(
+          persons,
+          keys.map((key) => ({ ...key, publicKey: keys[2]!.publicKey })),
+        ),
+      },
+      'rule-not-met',
+    ],
+    [
+      'a person who has left since',
+      {
+        register: registerOf(
+          persons.map((one) => ({ ...one, active: one.person !== 'p_bob' })),
+          keys,
+        ),
+      },
+      'rule-not-met',
+    ],
+    [
+      'a person who has left the group since',
+      {
+        register: registerOf(
+          persons.map((one) => (one.person === 'p_bob' ? { ...one, groups: [] } : one)),
+          keys,
+        ),
+      },
+      'rule-not-met',
+    ],
+    [
+      'a person who has become the owner since',
+      { roles: { ...roles, owner: 'p_bob' } },
+      'rule-not-met',
+    ],
+    ['no policy', { policy: undefined }, 'rule-not-met'],
+    [
+      'a policy that asks for three now',
+      {
+        policy: builtInPolicy({
+          override: { approvals: [{ tier: 'sign-off', allOf: [{ group: 'finance', count: 3 }] }] },
+        }),
+      },
+      'policy-stricter',
+    ],
+    [
+      'a policy that asks for another group now',
+      {
+        policy: builtInPolicy({
+          override: { approvals: [{ tier: 'sign-off', allOf: [{ group: 'legal', count: 1 }] }] },
+        }),
+      },
+      'policy-stricter',
+    ],
+    [
+      'a policy that denies it now',
+      { policy: { ...policy, domains: { ...policy.domains, priceCeiling: '11.19 USD' } } },
+      'policy-stricter',
+    ],
+  ])('does not cover %s', (_, changes, reason) => {
+    expect(verifyGrant(use(changes))).toMatchObject({ granted: false, reason });
+  });
+
+  test.each<[string, Partial<GrantUse>]>([
+    ['a comment in the policy', { policy: { ...policy, name: 'renamed' } }],
+    [
+      'a policy that asks less now',
+      {
+        policy: builtInPolicy({
+          override: { approvals: [{ tier: 'sign-off', allOf: [{ group: 'finance', count: 1 }] }] },
+        }),
+      },
+    ],
+    [
+      'a revoked key among enough others',
+      {
+        decisions: [decisionOf('alice'), decisionOf('bob'), decisionOf('carol')],
+        register: registerOf(
+          persons,
+          keys.map((key) => ({ ...key, revoked: key.person === 'p_bob' })),
+        ),
+      },
+    ],
+  ])('survives %s', (_, changes) => {
+    expect(verifyGrant(use(changes)).granted).toBe(true);
+  });
+});
