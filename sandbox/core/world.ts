@@ -111,7 +111,7 @@ export class World {
 
   /** Notes a request as it arrives; `finish` writes it down once its answer is known. */
   noteRequest(record: Omit<RequestRecord, 'seq'>): RequestRecord {
-    const noted: RequestRecord = { seq: this.#file.nextSeq, ...record };
+    const noted: RequestRecord = { ...record, seq: this.#file.nextSeq };
     this.#file.nextSeq += 1;
     this.requests.push(noted);
     if (this.requests.length > REQUESTS_KEPT) this.requests.shift();
