@@ -30,18 +30,18 @@ export function runsAsRoot(): boolean {
 
 /**
  * PostgreSQL's programs from npm, reachable by the user that will run them. They are copied once to
- * `cacheDir` when the project lies under a closed home or npm did not run the package's install script.
+ * `cacheDir` (for root: `rootDir`, which the database's user can enter) when the project lies under a closed home or npm did not run the package's install script.
  * @throws UnreachableError when this platform has no binaries or they do not run
  */
-export async function locatePostgres(cacheDir: string): Promise<PostgresBinaries> {
+export async function locatePostgres(
+  cacheDir: string,
+  rootDir = ROOT_STATE_DIR,
+): Promise<PostgresBinaries> {
   const native = await packagedFolder();
   const user = runsAsRoot() ? await databaseUser() : undefined;
   const packaged = programsIn(native.folder, user);
   if ((await whyNot(packaged)) === undefined) return packaged;
-  const target = path.join(
-    user === undefined ? cacheDir : ROOT_STATE_DIR,
-    `postgresql-${native.version}`,
-  );
+  const target = path.join(user === undefined ? cacheDir : rootDir, `postgresql-${native.version}`);
   const copied = programsIn(target, user);
   if ((await whyNot(copied)) === undefined) return copied;
   await copyTree(native.folder, target);

@@ -44,7 +44,8 @@ afterEach(async () => {
 
 function newFolder(): string {
   const folder = path.join(mkdtempSync(path.join(tmpdir(), 'countersign-stack-')), 'data');
-  folders.push(path.dirname(folder), folder);
+  // The data folder before its parent: as root its database lies elsewhere and is found through it.
+  folders.push(folder, path.dirname(folder));
   return folder;
 }
 
