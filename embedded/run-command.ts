@@ -29,12 +29,12 @@ export function runCommand(
     const child = spawn(file, args, {
       env: { ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
       ...(cwd === undefined ? {} : { cwd }),
       ...(uid === undefined ? {} : { uid }),
       ...(gid === undefined ? {} : { gid }),
     });
+    // Not spawn's own `timeout`: its timer stays when the program can't be started, and keeps us alive.
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     let output = '';
     const take = (chunk: Buffer): void => {
       const text = chunk.toString('utf8');
@@ -44,9 +44,11 @@ export function runCommand(
     child.stdout.on('data', take);
     child.stderr.on('data', take);
     child.on('error', (error) => {
+      clearTimeout(timer);
       resolve({ code: undefined, output: `${output}${error.message}` });
     });
     child.on('close', (code) => {
+      clearTimeout(timer);
       resolve({ code: code ?? undefined, output });
     });
   });
