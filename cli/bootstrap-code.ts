@@ -15,7 +15,9 @@ interface CodeState {
   readonly triesLeft: number;
 }
 
-const fileOf = (dataDir: string): string => path.join(dataDir, 'secrets', 'bootstrap.json');
+/** Where the code is kept, 0600. */
+export const bootstrapFile = (dataDir: string): string =>
+  path.join(dataDir, 'secrets', 'bootstrap.json');
 
 /** Draws a new code; the one before is void. `nowMs` by the control database's clock. */
 export function drawBootstrapCode(dataDir: string, nowMs: number): string {
@@ -59,10 +61,10 @@ function same(given: string, code: string): boolean {
 }
 
 function read(dataDir: string): CodeState | undefined {
-  const text = readPrivateFile(fileOf(dataDir));
+  const text = readPrivateFile(bootstrapFile(dataDir));
   return text === undefined ? undefined : (JSON.parse(text) as CodeState);
 }
 
 function write(dataDir: string, state: CodeState): void {
-  writePrivateFile(fileOf(dataDir), `${JSON.stringify(state)}\n`);
+  writePrivateFile(bootstrapFile(dataDir), `${JSON.stringify(state)}\n`);
 }

@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import { UsageError } from '../config/errors.js';
 import { EXIT, explain, type ExitCode } from './explain.js';
 import { openContext, type CommonOptions, type Context } from './context.js';
 import type { Io } from './io.js';
@@ -33,19 +34,61 @@ export async function runCli(
   registers: readonly Register[],
 ): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
-  const program = makeProgram(io, registers, (code) => {
-    exitCode = code;
+  const said: string[] = [];
+  const program = makeProgram(io, registers, {
+    done: (code) => {
+      exitCode = code;
+    },
+    complaint: (text) => said.push(text),
   });
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
-    return complain(io, error, {
+    if (error instanceof CommanderError && error.code === 'commander.help') {
+      // Nothing was asked for: the help says what could be.
+      io.err(said.join(''));
+      return EXIT.usage;
+    }
+    return complain(io, inWords(error, program, args), {
       json: args.includes('--json'),
       debug: args.includes('--debug'),
     });
   }
+}
+
+/** What commander found wrong, with the help that fits: of the verb, not of everything. */
+function inWords(error: unknown, program: Command, args: readonly string[]): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  const [first = '', hint = ''] = error.message.replace(/^error: /, '').split('\n');
+  const path = verbPath(program, args);
+  return new UsageError({
+    what: first.charAt(0).toUpperCase() + first.slice(1),
+    remedy:
+      hint === ''
+        ? `See: ${path} --help`
+        : hint.replace(/^\(Did you mean (.*)\?\)$/, 'Perhaps you meant $1'),
+  });
+}
+
+function verbPath(program: Command, args: readonly string[]): string {
+  let at = program;
+  for (const arg of args) {
+    const next = at.commands.find((command) => command.name() === arg);
+    if (next === undefined) break;
+    at = next;
+  }
+  return at === program
+    ? 'countersign'
+    : ['countersign', ...ancestors(at, program), at.name()].join(' ');
+}
+
+function ancestors(command: Command, program: Command): string[] {
+  const { parent } = command;
+  return parent === null || parent === program
+    ? []
+    : [...ancestors(parent, program), parent.name()];
 }
 
 function complain(
@@ -64,13 +107,18 @@ function complain(
 export function makeProgram(
   io: Io,
   registers: readonly Register[],
-  done: (code: ExitCode) => void,
+  {
+    done,
+    complaint,
+  }: { readonly done: (code: ExitCode) => void; readonly complaint: (text: string) => void },
 ): Command {
   const program = new Command('countersign')
     .description(
       'Sets up a real product on the internet for an AI agent, while people keep hold of the money.',
     )
     .helpCommand(false)
+    .helpOption('-h, --help', 'show this')
+    .configureHelp({ subcommandTerm: termOf })
     .showHelpAfterError(false)
     .showSuggestionAfterError(true)
     .enablePositionalOptions()
@@ -80,7 +128,7 @@ export function makeProgram(
         io.out(text);
       },
       // Every complaint is printed once, by `complain`.
-      writeErr: () => undefined,
+      writeErr: complaint,
       getOutHelpWidth: () => HELP_WIDTH,
       getErrHelpWidth: () => HELP_WIDTH,
     });
@@ -88,33 +136,54 @@ export function makeProgram(
     'after',
     '\nExit codes: 0 done, 1 it ran and ended otherwise, 2 the call or a file is wrong,\n3 something it needs cannot be reached. `countersign VERB --help` shows an example of each.\n',
   );
-  const verbs = verbsOf(program, io, done);
+  const added: Added[] = [];
+  const verbs = verbsOf(program, { io, done, added });
   for (const register of registers) register(verbs);
+  // Last, so that what is particular to a verb comes first in its help.
+  for (const { command, example } of added) withCommonOptions(command, example);
   return program;
 }
 
-function verbsOf(parent: Command, io: Io, done: (code: ExitCode) => void): Verbs {
+/** `provision <file>`: without the `[options]` that every verb has. */
+function termOf(command: Command): string {
+  const named = command.registeredArguments.map((argument) => ` <${argument.name()}>`);
+  return `${command.name()}${named.join('')}`;
+}
+
+interface Added {
+  readonly command: Command;
+  readonly example: string;
+}
+
+interface Making {
+  readonly io: Io;
+  readonly done: (code: ExitCode) => void;
+  readonly added: Added[];
+}
+
+function verbsOf(parent: Command, making: Making): Verbs {
   const inherit = (command: Command): Command =>
-    command.copyInheritedSettings(parent).helpOption('-h, --help', 'show this');
+    command.copyInheritedSettings(parent).helpOption('-h, --help', 'show this').helpCommand(false);
   return {
     add: (usage, description, example) => {
       const command = inherit(new Command().command(usage)).description(description);
-      parent.addCommand(withCommonOptions(command, example));
+      parent.addCommand(command);
+      making.added.push({ command, example });
       return command;
     },
     group: (name, description) => {
       const group = inherit(new Command(name)).description(description);
       parent.addCommand(group);
-      return verbsOf(group, io, done);
+      return verbsOf(group, making);
     },
     run:
       <Arguments extends readonly unknown[]>(work: Work<Arguments>) =>
       async (...args: unknown[]) => {
         const command = args[args.length - 1] as Command;
         const given = args.slice(0, -1) as unknown as Arguments;
-        const context = openContext(io, command.optsWithGlobals<CommonOptions>());
+        const context = openContext(making.io, command.optsWithGlobals<CommonOptions>());
         try {
-          done(await work(context, ...given));
+          making.done(await work(context, ...given));
         } finally {
           await context.close();
         }
@@ -122,11 +191,15 @@ function verbsOf(parent: Command, io: Io, done: (code: ExitCode) => void): Verbs
   };
 }
 
-function withCommonOptions(command: Command, example: string): Command {
-  return command
-    .option('--json', 'one JSON document on stdout, nothing else')
-    .option('--data <folder>', 'data folder of the embedded stack (or COUNTERSIGN_DATA)')
-    .addOption(new Option('--config <file>', 'configuration file').hideHelp())
-    .addOption(new Option('--debug', 'show where an unexpected fault came from').hideHelp())
+function withCommonOptions(command: Command, example: string): void {
+  const common = (flags: string, description: string): Option =>
+    new Option(flags, description).helpGroup('Common options:');
+  command
+    .addOption(common('--json', 'one JSON document on stdout, nothing else'))
+    .addOption(common('--data <folder>', 'data folder of the stack (or COUNTERSIGN_DATA)'))
+    .addOption(common('--config <file>', 'configuration file').hideHelp())
+    .addOption(common('--server <url>', 'a Countersign server').hideHelp())
+    .addOption(common('--debug', 'show where an unexpected fault came from').hideHelp())
+    .addHelpOption(common('-h, --help', 'show this'))
     .addHelpText('after', `\nExample:\n  ${example.split('\n').join('\n  ')}\n`);
 }

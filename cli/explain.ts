@@ -1,4 +1,3 @@
-import { CommanderError } from 'commander';
 import { GateNotTrue } from '../client/decision.js';
 import {
   FileRefused,
@@ -43,7 +42,6 @@ export function explain(error: unknown): Explained {
     code,
   });
   if (known instanceof UsageError || known instanceof FileRefused) return said(EXIT.usage, 'USAGE');
-  if (known instanceof CommanderError) return said(EXIT.usage, 'USAGE', ofCommander(known));
   if (known instanceof NoTerminal) return said(EXIT.usage, 'NO_TERMINAL');
   if (known instanceof RunIdTaken)
     return said(EXIT.usage, 'RUN_ID_TAKEN', `${known.message}, or leave --run-id out`);
@@ -85,15 +83,6 @@ function ofFailure({ code, message }: Failure): Explained {
     };
   const exitCode = UNREACHABLE_CODES.has(code) ? EXIT.unreachable : EXIT.otherwise;
   return { message: `${message} (${code})`, exitCode, code };
-}
-
-function ofCommander(error: CommanderError): string {
-  const [first = '', hint = ''] = error.message.replace(/^error: /, '').split('\n');
-  return `${capital(first)}. ${hint === '' ? 'See: countersign --help' : hint.replace(/[()]/g, '')}`;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** gRPC's numbers for UNAVAILABLE, DEADLINE_EXCEEDED and PERMISSION_DENIED, UNAUTHENTICATED. */

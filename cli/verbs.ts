@@ -8,9 +8,11 @@ import { registerRuns } from './verbs/runs.js';
 import { registerStatus } from './verbs/status.js';
 import { registerSigned } from './verbs/signed.js';
 import { registerStop } from './verbs/stop.js';
+import { registerUp } from './verbs/up.js';
 
 /** Every verb, in the order of the help: start, follow, decide, intervene, look, set up. */
 export const REGISTERS: readonly Register[] = [
+  registerUp,
   registerProvision,
   registerRuns,
   registerDecide,

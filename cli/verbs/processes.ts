@@ -11,8 +11,8 @@ export type Role = (typeof ROLES)[number];
 
 /** Programs of their own: the SDKs that they load would make every other verb slow to start. */
 export const PROGRAMS = {
-  worker: fileURLToPath(new URL('../../workers/main.js', import.meta.url)),
-  sandbox: fileURLToPath(new URL('../../sandbox/main.js', import.meta.url)),
+  worker: fileURLToPath(new URL('../programs/worker.js', import.meta.url)),
+  sandbox: fileURLToPath(new URL('../programs/sandbox.js', import.meta.url)),
 } as const;
 
 /** `worker`, `sandbox`, `migrate`: one process or job each. */
@@ -29,9 +29,21 @@ export const registerProcesses: Register = (verbs) => {
     .add(
       'sandbox',
       'Runs the stand-ins for Stripe and Cloudflare until interrupted',
-      'countersign sandbox --data ./sandbox-data',
+      'countersign sandbox --data ./sandbox-data --api-port 4010',
     )
-    .action(verbs.run(async (context) => runProgram(context, PROGRAMS.sandbox, [])));
+    .option('--api-port <port>', 'port of both providers; a free one unless given')
+    .option('--control-port <port>', 'port of the control routes')
+    .option('--edge-port <port>', 'port that answers for the sites')
+    .action(
+      verbs.run((context, options: Readonly<Record<string, string | undefined>>) => {
+        const ports = PORT_OPTIONS.flatMap(([option, flag]) => {
+          const value = options[option];
+          return value === undefined ? [] : [flag, portOf(flag, value)];
+        });
+        const data = ['--data', context.config.dataDir];
+        return runProgram(context, PROGRAMS.sandbox, [...data, ...ports]);
+      }),
+    );
   verbs
     .add(
       'migrate',
@@ -49,6 +61,21 @@ export const registerProcesses: Register = (verbs) => {
       }),
     );
 };
+
+const PORT_OPTIONS = [
+  ['apiPort', '--api-port'],
+  ['controlPort', '--control-port'],
+  ['edgePort', '--edge-port'],
+] as const;
+
+function portOf(flag: string, text: string): string {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return text;
+  throw new UsageError({
+    what: `${flag} ${JSON.stringify(text.slice(0, 40))} is no port`,
+    remedy: 'Give a number from 0 (a free one) to 65535',
+  });
+}
 
 /** @throws UsageError */
 export function roleOf(text: string): Role {

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { clearProviderVariables, processVariables } from '../../config/environment.js';
+import { loadConfig } from '../../config/load.js';
+import { writePrivateFile } from '../../config/private-files.js';
+import { openSecrets, secretFile } from '../../config/secrets.js';
+import { prepareDataFolder } from '../../embedded/data-folder.js';
+import { leaveWithSupervisor, reportReady } from '../../embedded/child-side.js';
+import { startSandbox } from '../../sandbox/start.js';
+import { explain } from '../explain.js';
+
+/** The process behind `countersign sandbox`: both stand-ins and the edge, until it is told to leave. */
+try {
+  await main();
+} catch (error) {
+  const { message, exitCode } = explain(error);
+  process.stderr.write(`countersign: ${message}\n`);
+  process.exit(exitCode);
+}
+
+async function main(): Promise<void> {
+  process.umask(0o077);
+  clearProviderVariables();
+  const { values } = parseArgs({
+    options: {
+      data: { type: 'string' },
+      'api-port': { type: 'string' },
+      'control-port': { type: 'string' },
+      'edge-port': { type: 'string' },
+    },
+  });
+  const { dataDir } = loadConfig({
+    env: processVariables(),
+    cwd: process.cwd(),
+    args: values.data === undefined ? {} : { data: values.data },
+  });
+  prepareDataFolder(dataDir);
+  openSecrets(dataDir);
+  const sandboxDir = path.join(dataDir, 'sandbox');
+  const running = await startSandbox({
+    dataDir: sandboxDir,
+    apiPort: Number(values['api-port'] ?? 0),
+    controlPort: Number(values['control-port'] ?? 0),
+    edgePort: Number(values['edge-port'] ?? 0),
+  });
+  // The sandbox draws its own secrets; whoever mints credentials or moves its clock finds them beside ours.
+  writePrivateFile(secretFile(dataDir, 'controlToken'), `${running.controlToken}\n`);
+  const secret = readFileSync(path.join(sandboxDir, 'secret'), 'utf8').trim();
+  writePrivateFile(secretFile(dataDir, 'sandboxSecret'), `${secret}\n`);
+  leaveWithSupervisor(() => running.close());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void running.close().then(() => process.exit(0)));
+  process.stderr.write(
+    `sandbox: providers ${running.apiUrl}, control ${running.controlUrl}, edge ${running.edgeUrl}\n`,
+  );
+  reportReady();
+}

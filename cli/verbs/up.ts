@@ -1,0 +1,217 @@
+import { createPublicKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { UsageError } from '../../config/errors.js';
+import { secretFile } from '../../config/secrets.js';
+import { canonicalize } from '../../domain/canonical.js';
+import { builtInPolicy } from '../../domain/policy/built-in.js';
+import { policyDigestOf } from '../../domain/policy/schema.js';
+import { keyIdOf } from '../../domain/signature.js';
+import { startStack, type ServiceSpec, type Stack } from '../../embedded/supervisor.js';
+import type { StackPorts } from '../../embedded/stack-ports.js';
+import { databaseNow } from '../../store/clock.js';
+import { connect, type Database } from '../../store/connect.js';
+import { migrate } from '../../store/migrate.js';
+import { addServiceKey, countPersons } from '../../store/people.js';
+import { activatePolicy, currentPolicy } from '../../store/policies.js';
+import { bootstrapFile, drawBootstrapCode } from '../bootstrap-code.js';
+import type { Register } from '../cli.js';
+import { LOCAL_SERVICE, type Context } from '../context.js';
+import { EXIT, type ExitCode } from '../explain.js';
+import { fields } from '../style.js';
+import { PROGRAMS } from './processes.js';
+
+interface UpOptions {
+  readonly fresh?: boolean;
+}
+
+/** `up`: the embedded stack, until interrupted. */
+export const registerUp: Register = (verbs) => {
+  verbs
+    .add(
+      'up',
+      'Runs everything on this machine until interrupted: Temporal, PostgreSQL, sandbox, workers',
+      'countersign up\ncountersign up --data ./scratch --fresh',
+    )
+    .option('--fresh', 'start with an empty data folder')
+    .action(verbs.run(up));
+};
+
+async function up(context: Context, options: UpOptions): Promise<ExitCode> {
+  if (context.config.mode === 'production')
+    throw new UsageError({
+      what: '`up` is for one person on one machine, and the configuration says `mode: production`',
+      remedy:
+        'Run migrate and worker beside your own Temporal and PostgreSQL; see docs/production.md',
+    });
+  const began = performance.now();
+  const stack = await startEmbedded(context, options.fresh === true);
+  stack.events.on('child', ({ name, kind, detail }) => {
+    if (kind !== 'started') context.tell(`${name} ${kind}${detail === '' ? '' : `: ${detail}`}`);
+  });
+  try {
+    const seconds = (performance.now() - began) / 1000;
+    context.tell(`Ready after ${seconds.toFixed(1)} s. Ctrl-C stops everything; state is kept.`);
+    await announce(context, stack);
+    await interrupted(context.io.interrupted);
+    context.tell('Stopping …');
+    return EXIT.done;
+  } finally {
+    await stack.stop();
+  }
+}
+
+/** Starts the stack that `up` and the demo run; migrated, with a policy in force and our own service key known. */
+export async function startEmbedded(context: Context, fresh: boolean): Promise<Stack> {
+  const { config } = context;
+  return startStack({
+    dataDir: config.dataDir,
+    cacheDir: config.cacheDir,
+    cwd: config.projectDir,
+    childEnv: config.childEnv,
+    fresh,
+    databaseUrl: config.databaseUrl,
+    temporalAddress: config.temporal.address,
+    namespace: config.temporal.namespace,
+    prepare: (endpoints) => prepareDatabase(endpoints.databaseUrl, config.dataDir),
+    services: (_endpoints, ports) => services(ports),
+    onProgress: context.tell,
+  });
+}
+
+/** One process for each role is the design; a small machine gets one for all three. */
+const SMALL_MACHINE_BYTES = 3 * 1024 ** 3;
+
+export function services(ports: StackPorts, memoryBytes = totalmem()): ServiceSpec[] {
+  const roles =
+    memoryBytes < SMALL_MACHINE_BYTES ? ['all'] : ['workflows', 'actions', 'compensations'];
+  const file = process.execPath;
+  const sandboxPorts = [
+    ...['--api-port', String(ports.sandboxApi)],
+    ...['--control-port', String(ports.sandboxControl)],
+    ...['--edge-port', String(ports.sandboxEdge)],
+  ];
+  return [
+    { name: 'sandbox', file, args: [PROGRAMS.sandbox, ...sandboxPorts], early: true },
+    ...roles.map((role) => ({
+      name: role === 'all' ? 'worker' : `worker-${role}`,
+      file,
+      args: [PROGRAMS.worker, '--role', role],
+    })),
+  ];
+}
+
+async function prepareDatabase(url: string, dataDir: string): Promise<void> {
+  await migrate(url, { mode: 'embedded' });
+  const db = connect(url, { max: 2 });
+  try {
+    await activateBuiltIn(db);
+    await registerLocalService(db, dataDir);
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function activateBuiltIn(db: Database): Promise<void> {
+  if ((await currentPolicy(db)) !== undefined) return;
+  const policy = builtInPolicy({ solo: true });
+  await activatePolicy(db, {
+    digest: policyDigestOf(policy),
+    document: canonicalize(policy),
+    activatedBy: 'built-in',
+  });
+}
+
+/** The command line of this folder may ask for any run: it acts for the one person whose machine this is. */
+async function registerLocalService(db: Database, dataDir: string): Promise<void> {
+  const publicKey = publicKeyOf(readFileSync(secretFile(dataDir, 'serviceKey'), 'utf8'));
+  await db.transaction().execute((tx) =>
+    addServiceKey(tx, {
+      keyId: keyIdOf(Buffer.from(publicKey, 'base64url')),
+      service: LOCAL_SERVICE,
+      publicKey,
+      agents: ['*'],
+      principals: ['*'],
+      environments: ['*'],
+    }),
+  );
+}
+
+function publicKeyOf(pem: string): string {
+  return createPublicKey(pem).export({ format: 'jwk' }).x ?? '';
+}
+
+async function announce(context: Context, stack: Stack): Promise<void> {
+  const { endpoints, dataDir } = stack;
+  const { style } = context;
+  const code = await enrolmentCode(endpoints.databaseUrl, dataDir);
+  const onTerminal = context.io.outIsTerminal && !context.json;
+  context.print(
+    {
+      dataDir,
+      pid: process.pid,
+      databaseUrlFile: `${dataDir}/endpoints.json`,
+      temporalAddress: endpoints.temporalAddress,
+      temporalUi: endpoints.temporalUi ?? null,
+      sandbox: endpoints.sandbox ?? null,
+      enrolmentCodeFile: code === undefined ? null : bootstrapFile(dataDir),
+    },
+    [
+      ...fields(style, [
+        ...(endpoints.temporalUi === undefined
+          ? []
+          : [['Temporal UI', style.accent(endpoints.temporalUi)] as const]),
+        ['Temporal', endpoints.temporalAddress],
+        ...(endpoints.sandbox === undefined
+          ? []
+          : ([
+              ['sandbox', endpoints.sandbox.apiUrl],
+              ['its control', endpoints.sandbox.controlUrl],
+              ['edge', endpoints.sandbox.edgeUrl],
+            ] as const)),
+        ['data', `${dataDir} (its addresses and passwords: endpoints.json, only for you)`],
+      ]),
+      '',
+      ...(code === undefined
+        ? []
+        : enrolmentLines(context, onTerminal ? code : undefined, dataDir)),
+      style.dim(
+        'All of it listens on this machine only, and is no boundary against other processes of your own user.',
+      ),
+    ],
+  );
+}
+
+function enrolmentLines(
+  { style }: Context,
+  code: string | undefined,
+  dataDir: string,
+): readonly string[] {
+  return [
+    code === undefined
+      ? `Nobody is enrolled. The code is in ${bootstrapFile(dataDir)}; it is good for 15 minutes and 5 tries:`
+      : 'Nobody is enrolled. This code enrols the first person; it is good for 15 minutes and 5 tries:',
+    `  countersign keys new my-key.json`,
+    `  countersign keys enrol my-key.json --name "Your Name" --code ${style.bold(code ?? 'CODE')}`,
+    '',
+  ];
+}
+
+async function enrolmentCode(url: string, dataDir: string): Promise<string | undefined> {
+  const db = connect(url, { max: 1 });
+  try {
+    if ((await countPersons(db)) > 0) return undefined;
+    return drawBootstrapCode(dataDir, (await databaseNow(db)).getTime());
+  } finally {
+    await db.destroy();
+  }
+}
+
+function interrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => {
+      resolve();
+    });
+  });
+}
