@@ -1,3 +1,4 @@
+import { detailsOf, needsWord, notesOf, titleOf } from './card-words.js';
 import { canonicalBytes, digestOf, STATEMENT_BYTES_MAX } from './canonical.js';
 import {
   type ActionDocument,
@@ -5,19 +6,16 @@ import {
   cardSchema,
   type GateDocument,
   gateSchema,
-  type Params,
   type Rule,
 } from './documents.js';
 import { Failure, invariant } from './errors.js';
 import { cardChanges } from './gate-changes.js';
 import type { Digest, GateId, Instance } from './ids.js';
-import { formatAmount } from './money.js';
 import type { Plan, PlanStep, Quote, Terms } from './plan.js';
 import { decideAction } from './policy/decide.js';
 import type { Policy } from './policy/schema.js';
 import type { Request } from './request.js';
 import { PIVOT } from './steps.js';
-import { quoteWord } from './untrusted.js';
 
 /** Who has to do with a run, as the register knows them. Ids, never e-mail addresses. */
 export interface Roles {
@@ -118,7 +116,7 @@ export function buildCard(input: CardInput): CardDocument {
       ? { site: { bundle: request.bundle, ...input.site } }
       : {}),
     changes: [],
-    notes: notesOf(input, covered),
+    notes: notesOf({ ...input, owner: roles.owner }, covered),
     ...(irreversible ? { typeToConfirm: request.domain.name } : {}),
     policyVersion: plan.policyVersion,
     policyDigest: plan.policyDigest,
@@ -142,52 +140,6 @@ function fitting(card: CardDocument): CardDocument {
   return card;
 }
 
-function titleOf(
-  covered: readonly PlanStep[],
-  total: { minor: number; currency: string },
-  { domain }: Request,
-): string {
-  const upTo = total.minor === 0 ? 'free of charge' : `up to ${formatAmount(total)}`;
-  const [only] = covered;
-  return covered.length === 1 && only !== undefined
-    ? `${only.title}, ${upTo}`
-    : `Set up ${domain.name}: ${covered.length} actions, ${upTo}`;
-}
-
-const DETAIL_CHARACTERS_MAX = 160;
-
-/** One line for each parameter but who the customer is: cards are shown where e-mail addresses must not be. */
-function detailsOf({ params, operation }: ActionDocument): string[] {
-  if (operation === 'customers.create') return [];
-  return Object.entries(params).flatMap(([name, value]) =>
-    name === 'records' && Array.isArray(value)
-      ? value.map((record) => detail('record', record))
-      : [detail(name, value)],
-  );
-}
-
-type Param = Params[string];
-
-function detail(name: string, value: Param): string {
-  return `${name}: ${spelled(value)}`;
-}
-
-function spelled(value: Param): string {
-  if (Array.isArray(value)) return value.map(spelled).join(', ');
-  if (typeof value !== 'object') return typeof value === 'string' ? plain(value) : String(value);
-  const { fromStep, field } = value;
-  if (typeof fromStep === 'string' && typeof field === 'string')
-    return `the ${field} that ${fromStep} will make`;
-  return ['type', 'name', 'content', 'ttl'].map((member) => spelled(value[member] ?? '')).join(' ');
-}
-
-/** Identifiers as they are; anything else quoted and shortened, with its length. */
-function plain(text: string): string {
-  if (/^[A-Za-z0-9._:@/-]{1,160}$/.test(text)) return text;
-  const cut = quoteWord(text, DETAIL_CHARACTERS_MAX);
-  return text.length > DETAIL_CHARACTERS_MAX ? `${cut} (${text.length} characters)` : cut;
-}
-
 function reasonsOf(
   { policy, request, plan, gate, quote }: CardInput,
   covered: readonly ActStep[],
@@ -205,41 +157,6 @@ function reasonsOf(
     });
   const seen = new Map(reasons.map((reason) => [`${reason.rule} ${reason.text}`, reason]));
   return [...seen.values()].slice(0, 50);
-}
-
-const needsWord = ({ customer, subscription }: Quote): boolean =>
-  subscription.kind !== 'none' && customer.kind === 'adopt' && customer.by === 'person';
-
-function notesOf(
-  { quote, policy, plan, roles, gate }: CardInput,
-  covered: readonly PlanStep[],
-): string[] {
-  const covers = (name: string): boolean => covered.some(({ step }) => step === name);
-  const notes: string[] = [];
-  if (policy.solo)
-    notes.push(`One person governs here: this may be approved by its owner, ${roles.owner}.`);
-  if (needsWord(quote) && quote.customer.kind === 'adopt' && plan.gates[0]?.gate === gate)
-    notes.push(
-      `The customer ${quote.customer.customerId} was found by e-mail and does not bear our marker. Approving says that it is the principal's own.`,
-    );
-  if (covers(PIVOT) && quote.domain.kind === 'register') {
-    const renewal = formatAmount({
-      minor: quote.domain.renewalMinor,
-      currency: quote.domain.currency,
-    });
-    notes.push(
-      'This cannot be undone: the name stays registered and paid for until it expires.',
-      'The price is read again within 10 seconds before the purchase. The registrar takes no maximum price: a rise within these seconds would be charged, booked and reported.',
-      `Automatic renewal is off. Keeping the name costs ${renewal} a year, which is a decision of its own.`,
-    );
-  }
-  if (quote.site.kind === 'update' && covers('deploy-site'))
-    notes.push(
-      quote.site.liveBundle === undefined
-        ? 'A site whose content we do not know is running there now.'
-        : `The site ${quote.site.liveBundle} is running there now.`,
-    );
-  return notes;
 }
 
 export interface GateInput {

@@ -1,0 +1,102 @@
+import type { ActionDocument, Params } from './documents.js';
+import { formatAmount } from './money.js';
+import type { Plan, PlanStep, Quote } from './plan.js';
+import type { Policy } from './policy/schema.js';
+import type { Request } from './request.js';
+import { PIVOT } from './steps.js';
+import { quoteWord } from './untrusted.js';
+
+/** The words of a card: title, the lines of each action, and what an approver must know besides. Never an e-mail address. */
+
+/** The card's first line: what it is about, and the most it may cost. */
+export function titleOf(
+  covered: readonly PlanStep[],
+  total: { minor: number; currency: string },
+  { domain }: Request,
+): string {
+  const upTo = total.minor === 0 ? 'free of charge' : `up to ${formatAmount(total)}`;
+  const [only] = covered;
+  return covered.length === 1 && only !== undefined
+    ? `${only.title}, ${upTo}`
+    : `Set up ${domain.name}: ${covered.length} actions, ${upTo}`;
+}
+
+const DETAIL_CHARACTERS_MAX = 160;
+
+/** One line for each parameter but who the customer is: cards are shown where e-mail addresses must not be. */
+export function detailsOf({ params, operation }: ActionDocument): string[] {
+  if (operation === 'customers.create') return [];
+  return Object.entries(params).flatMap(([name, value]) =>
+    name === 'records' && Array.isArray(value)
+      ? value.map((record) => detail('record', record))
+      : [detail(name, value)],
+  );
+}
+
+type Param = Params[string];
+
+function detail(name: string, value: Param): string {
+  return `${name}: ${spelled(value)}`;
+}
+
+function spelled(value: Param): string {
+  if (Array.isArray(value)) return value.map(spelled).join(', ');
+  if (typeof value !== 'object') return typeof value === 'string' ? plain(value) : String(value);
+  const { fromStep, field } = value;
+  if (typeof fromStep === 'string' && typeof field === 'string')
+    return `the ${field} that ${fromStep} will make`;
+  return ['type', 'name', 'content', 'ttl'].map((member) => spelled(value[member] ?? '')).join(' ');
+}
+
+/** Identifiers as they are; anything else quoted and shortened, with its length. */
+function plain(text: string): string {
+  if (/^[A-Za-z0-9._:@/-]{1,160}$/.test(text)) return text;
+  const cut = quoteWord(text, DETAIL_CHARACTERS_MAX);
+  return text.length > DETAIL_CHARACTERS_MAX ? `${cut} (${text.length} characters)` : cut;
+}
+
+/** Is a customer used that was found by e-mail alone? */
+export const needsWord = ({ customer, subscription }: Quote): boolean =>
+  subscription.kind !== 'none' && customer.kind === 'adopt' && customer.by === 'person';
+
+export interface NotesInput {
+  readonly plan: Plan;
+  readonly gate: string;
+  readonly quote: Quote;
+  readonly policy: Policy;
+  /** Register id of the person who answers for the agent. */
+  readonly owner: string;
+}
+
+/** What an approver must know beyond the list of actions. */
+export function notesOf(
+  { quote, policy, plan, owner, gate }: NotesInput,
+  covered: readonly PlanStep[],
+): string[] {
+  const covers = (name: string): boolean => covered.some(({ step }) => step === name);
+  const notes: string[] = [];
+  if (policy.solo)
+    notes.push(`One person governs here: this may be approved by its owner, ${owner}.`);
+  if (needsWord(quote) && quote.customer.kind === 'adopt' && plan.gates[0]?.gate === gate)
+    notes.push(
+      `The customer ${quote.customer.customerId} was found by e-mail and does not bear our marker. Approving says that it is the principal's own.`,
+    );
+  if (covers(PIVOT) && quote.domain.kind === 'register') {
+    const renewal = formatAmount({
+      minor: quote.domain.renewalMinor,
+      currency: quote.domain.currency,
+    });
+    notes.push(
+      'This cannot be undone: the name stays registered and paid for until it expires.',
+      'The price is read again within 10 seconds before the purchase. The registrar takes no maximum price: a rise within these seconds would be charged, booked and reported.',
+      `Automatic renewal is off. Keeping the name costs ${renewal} a year, which is a decision of its own.`,
+    );
+  }
+  if (quote.site.kind === 'update' && covers('deploy-site'))
+    notes.push(
+      quote.site.liveBundle === undefined
+        ? 'A site whose content we do not know is running there now.'
+        : `The site ${quote.site.liveBundle} is running there now.`,
+    );
+  return notes;
+}
