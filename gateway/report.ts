@@ -8,6 +8,7 @@ import { readPlan } from '../store/plans.js';
 import { readRunRows } from '../store/run-rows.js';
 import type { RunRows } from '../store/run-rows.js';
 import type { Row } from '../store/schema.js';
+import { isVerified } from '../store/verifications.js';
 import type { EffectRow } from './door-contract.js';
 import type { Parts } from './parts.js';
 import { loadRun } from './record.js';
@@ -18,7 +19,8 @@ export async function report(parts: Parts, runId: RunId): Promise<RunState> {
   const plan = await readPlan(parts.db, runId);
   const effects = await parts.door.rows(runId);
   const rows = await readRunRows(parts.db, runId);
-  const steps = plan === undefined ? [] : stepsOf(plan, effects, rows);
+  const verified = await isVerified(parts.db, runId);
+  const steps = plan === undefined ? [] : stepsOf(plan, effects, { ...rows, verified });
   const open = rows.gates.findLast(({ state }) => state === 'open');
   return {
     runId,
@@ -37,10 +39,16 @@ export async function report(parts: Parts, runId: RunId): Promise<RunState> {
   };
 }
 
-function stepsOf(plan: Plan, effects: readonly EffectRow[], rows: RunRows): StepReport[] {
+function stepsOf(
+  plan: Plan,
+  effects: readonly EffectRow[],
+  rows: RunRows & { readonly verified: boolean },
+): StepReport[] {
   return STEPS.flatMap((step) => {
     const planned = plan.steps.find((candidate) => candidate.step === step);
     if (planned === undefined) return [];
+    if (step === 'verify-site' && rows.verified)
+      return [{ step, outcome: 'verified', spentMinor: 0 }];
     const row = effects.find((effect) => effect.step === step && effect.kind === 'act');
     const failure = rows.failures.findLast((failed) => failed.step === step);
     const closing = rows.closings.find((closed) => closed.step === step);

@@ -63,7 +63,9 @@ async function verifySite(parts: Parts, run: PlannedRun): Promise<string> {
         `${url} answers ${answer.bytes} bytes with ${answer.digest}, and sha256:${sha256} was approved`,
       );
   }
-  return `https://${host}/ answers with the approved bytes (${Math.max(1, pages.length)} compared)`;
+  return pages.length === 0
+    ? `https://${host}/ answers; the bundle holds no start page to compare it with`
+    : `https://${host}/ answers with the approved bytes (${pages.length} files compared)`;
 }
 
 async function asked(parts: Parts, run: PlannedRun, url: string): ReturnType<Parts['egress']> {
