@@ -32,7 +32,7 @@ export function openGround(dataDir: string, worlds: readonly string[] = []): Gro
 export async function runProviders(
   { secret, worlds }: Ground,
   { apiPort, controlPort, controlToken, providers }: RunOptions,
-): Promise<{ apiUrl: string; controlUrl: string; close(): Promise<void> }> {
+): Promise<{ apiUrl: string; controlUrl: string; close: () => Promise<void> }> {
   const open: Listening[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(open.map((port) => port.close()));

@@ -61,7 +61,13 @@ export interface Subscription {
   description: string | null;
   discounts: never[];
   ended_at: number | null;
-  invoice_settings: { account_tax_ids: null; issuer: { type: 'self' } };
+  invoice_settings: {
+    account_tax_ids: null;
+    custom_fields: null;
+    description: null;
+    footer: null;
+    issuer: { type: 'self' };
+  };
   items: List<SubscriptionItem>;
   latest_invoice: string | null;
   livemode: false;
@@ -84,7 +90,9 @@ export interface Subscription {
   test_clock: null;
   transfer_data: null;
   trial_end: null;
-  trial_settings: { end_behavior: { missing_payment_method: 'create_invoice' } };
+  trial_settings: {
+    end_behavior: { billing_cycle_anchor: null; missing_payment_method: 'create_invoice' };
+  };
   trial_start: null;
 }
 
@@ -101,6 +109,14 @@ interface GivenSubscription {
   readonly metadata: Metadata;
   readonly cancelAtPeriodEnd: boolean;
 }
+
+const noInvoiceSettings = (): Subscription['invoice_settings'] => ({
+  account_tax_ids: null,
+  custom_fields: null,
+  description: null,
+  footer: null,
+  issuer: { type: 'self' },
+});
 
 export function newSubscription(
   id: string,
@@ -138,7 +154,7 @@ export function newSubscription(
     description: given.description,
     discounts: [],
     ended_at: null,
-    invoice_settings: { account_tax_ids: null, issuer: { type: 'self' } },
+    invoice_settings: noInvoiceSettings(),
     items: {
       object: 'list',
       data: items,
@@ -166,7 +182,9 @@ export function newSubscription(
     test_clock: null,
     transfer_data: null,
     trial_end: null,
-    trial_settings: { end_behavior: { missing_payment_method: 'create_invoice' } },
+    trial_settings: {
+      end_behavior: { billing_cycle_anchor: null, missing_payment_method: 'create_invoice' },
+    },
     trial_start: null,
   };
 }

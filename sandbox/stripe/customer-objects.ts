@@ -14,6 +14,7 @@ export interface Customer {
   default_source: null;
   delinquent: boolean;
   description: string | null;
+  discount: null;
   email: string | null;
   invoice_prefix: string;
   invoice_settings: {
@@ -50,6 +51,7 @@ export function newCustomer(id: string, created: number): Customer {
     default_source: null,
     delinquent: false,
     description: null,
+    discount: null,
     email: null,
     invoice_prefix: id.slice(-8).toUpperCase(),
     invoice_settings: {

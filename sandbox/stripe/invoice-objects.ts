@@ -50,6 +50,7 @@ export interface Invoice {
   amount_due: number;
   amount_overpaid: number;
   amount_paid: number;
+  amount_paid_off_stripe: 0;
   amount_remaining: number;
   amount_shipping: number;
   application: null;
@@ -149,6 +150,7 @@ interface GivenInvoice {
 
 type Unfilled =
   | 'account_tax_ids'
+  | 'amount_paid_off_stripe'
   | 'amount_shipping'
   | 'application'
   | 'automatic_tax'
@@ -190,6 +192,7 @@ type Unfilled =
 function unfilled(): Pick<Invoice, Unfilled> {
   return {
     account_tax_ids: null,
+    amount_paid_off_stripe: 0,
     amount_shipping: 0,
     application: null,
     automatic_tax: {

@@ -15,6 +15,7 @@ export interface PaymentIntent {
   allowed_payment_method_types: null;
   amount: number;
   amount_capturable: number;
+  amount_details: { tip: Record<string, never> };
   amount_received: number;
   application: null;
   application_fee_amount: null;
@@ -51,6 +52,7 @@ export interface PaymentIntent {
   statement_descriptor: null;
   statement_descriptor_suffix: null;
   status: PaymentIntentStatus;
+  transfer_data: null;
   transfer_group: null;
 }
 
@@ -67,6 +69,7 @@ export function newPaymentIntent(
     object: 'payment_intent',
     allowed_payment_method_types: null,
     amount_capturable: 0,
+    amount_details: { tip: {} },
     amount_received: 0,
     application: null,
     application_fee_amount: null,
@@ -98,6 +101,7 @@ export function newPaymentIntent(
     source: null,
     statement_descriptor: null,
     statement_descriptor_suffix: null,
+    transfer_data: null,
     transfer_group: null,
     ...given,
   };

@@ -182,8 +182,10 @@ test('a fault strikes one request of many, and each call of the SDK is one attem
 /** Creates under the key `k` as soon as nobody holds it any more. */
 async function created(): Promise<Stripe.Customer> {
   for (;;) {
-    const made = await create().catch((error: unknown) => error);
-    if (!(made instanceof Error)) return made as Stripe.Customer;
-    if ((made as Stripe.errors.StripeError).statusCode !== 409) throw made;
+    try {
+      return await create();
+    } catch (error) {
+      if ((error as { statusCode?: number }).statusCode !== 409) throw error;
+    }
   }
 }
