@@ -21,6 +21,7 @@ const ALLOWED = {
   activities: {
     packages: ['@temporalio/activity', '@temporalio/common', 'zod', 'node:*'],
     folders: ['activities', 'domain', 'gateway'],
+    typePackages: ['stripe', 'cloudflare'],
   },
   workers: {
     packages: ['@temporalio/*', 'node:*', 'pino'],
@@ -70,7 +71,7 @@ const SYNTAX = [
   },
 ];
 
-const boundary = (name, { packages, folders, types = [] }) => ({
+const boundary = (name, { packages, folders, types = [], typePackages = [] }) => ({
   files: [`${name}/**/*.ts`],
   rules: {
     '@typescript-eslint/no-restricted-imports': [
@@ -78,13 +79,22 @@ const boundary = (name, { packages, folders, types = [] }) => ({
       {
         patterns: [
           {
-            regex: `^(?!\\.)(?!(${packages.map(escape).join('|')})$)`,
+            regex: `^(?!\\.)(?!(${[...packages, ...typePackages].map(escape).join('|')})$)`,
             message: `${name}/ may import only ${packages.join(', ')}. To add one, write a decision record and extend ALLOWED in eslint.config.js.`,
           },
           {
             regex: `^(\\.\\./)+(${FOLDERS.filter((f) => !folders.includes(f) && !types.includes(f)).join('|')})/`,
             message: `${name}/ may import only from ${folders.join(', ')}. See docs/architecture.md.`,
           },
+          ...(typePackages.length > 0
+            ? [
+                {
+                  regex: `^(${typePackages.map(escape).join('|')})$`,
+                  allowTypeImports: true,
+                  message: `Only the types of ${typePackages.join(', ')} may enter ${name}/: clients are made in gateway/.`,
+                },
+              ]
+            : []),
           ...(types.length > 0
             ? [
                 {

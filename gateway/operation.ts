@@ -123,3 +123,14 @@ export interface StepEffects {
   readonly operation: Operation<never, never>;
   readonly reversal: Reversal<never, never>;
 }
+
+/** An operation beside what takes it back. The table holds pairs of differing parameter types; each checks its own. */
+export function effectPair<P extends ProviderName, In>(
+  operation: Operation<P, In>,
+  reversal: Reversal<P, In>,
+): StepEffects {
+  return {
+    operation: operation as unknown as StepEffects['operation'],
+    reversal: reversal as unknown as StepEffects['reversal'],
+  };
+}

@@ -1,0 +1,91 @@
+import type { Classified } from '../../gateway/operation.js';
+
+/** What the stripe package throws, as far as it is looked at: never its `raw`, which holds the provider's body. */
+interface StripeErrorShape {
+  readonly type?: unknown;
+  readonly rawType?: unknown;
+  readonly code?: unknown;
+  readonly statusCode?: unknown;
+  readonly requestId?: unknown;
+  readonly headers?: Readonly<Record<string, unknown>>;
+}
+
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;
+
+/**
+ * What an error of the stripe package proves. Rules: https://docs.stripe.com/api/idempotent_requests (results are kept
+ * once an endpoint has begun, 402 and 500 included; refusals by validation, rate or concurrency are not).
+ */
+export function classifyStripe(error: unknown): Classified {
+  const shape = (typeof error === 'object' && error !== null ? error : {}) as StripeErrorShape;
+  const status = typeof shape.statusCode === 'number' ? shape.statusCode : undefined;
+  const providerCode = textOf(shape.code);
+  const requestId = textOf(shape.requestId);
+  const known = {
+    ...(status === undefined ? {} : { status }),
+    ...(providerCode === undefined ? {} : { providerCode }),
+    ...(requestId === undefined ? {} : { requestId }),
+  };
+  return { ...verdictOf(status, providerCode, shape), ...known };
+}
+
+type Verdict = Pick<Classified, 'proof' | 'code' | 'message'>;
+
+function verdictOf(
+  status: number | undefined,
+  code: string | undefined,
+  shape: StripeErrorShape,
+): Verdict {
+  if (status === undefined)
+    return { proof: 'unknown', code: 'OUTCOME_UNKNOWN', message: 'no answer came' };
+  if (status === 402)
+    return {
+      proof: 'stored-final',
+      code: 'PROVIDER_DECLINED',
+      message: 'the payment was declined',
+    };
+  if (shape.rawType === 'idempotency_error' && status === 400)
+    return {
+      proof: 'unstored-refusal',
+      code: 'PROVIDER_CONFLICT',
+      message: 'the idempotency key was used for another request',
+    };
+  if (code === 'idempotency_key_in_use')
+    return {
+      proof: 'unknown',
+      code: 'OUTCOME_UNKNOWN',
+      message: 'an earlier attempt with this key is still running',
+    };
+  if (status === 401 || status === 403)
+    return {
+      proof: 'unstored-refusal',
+      code: 'PROVIDER_AUTH',
+      message: 'the credential was refused',
+    };
+  if (status === 409 || status === 429)
+    return {
+      proof: 'unstored-refusal',
+      code: 'PROVIDER_UNAVAILABLE',
+      message: 'the provider is busy',
+    };
+  if (status >= 400 && status < 500)
+    return {
+      proof: 'unstored-refusal',
+      code: 'PROVIDER_REFUSED',
+      message: `the request was refused with ${status}`,
+    };
+  return shape.headers?.['idempotent-replayed'] === 'true'
+    ? {
+        proof: 'stored-500',
+        code: 'OUTCOME_UNKNOWN',
+        message: 'the provider replays a failure of its own',
+      }
+    : { proof: 'unknown', code: 'OUTCOME_UNKNOWN', message: 'the provider failed' };
+}
+
+/** True when the object that was asked for is not there (404, or 400 `resource_missing`). */
+export function isMissing(error: unknown): boolean {
+  const { status, providerCode } = classifyStripe(error);
+  return status === 404 || providerCode === 'resource_missing';
+}

@@ -1,0 +1,75 @@
+import type { NativeConnection } from '@temporalio/worker';
+import { UnreachableError, UsageError } from '../config/errors.js';
+import type { Database } from '../store/connect.js';
+import { readInstance } from '../store/migrate.js';
+import { currentPolicy } from '../store/policies.js';
+import type { Row } from '../store/schema.js';
+import { bindTemporal } from '../store/temporal-binding.js';
+
+/** What runs upsert: an unregistered one would hang a run, not fail it. */
+const SEARCH_ATTRIBUTES = {
+  Phase: 'Keyword',
+  AwaitingApproval: 'Bool',
+  Agent: 'Keyword',
+  Principal: 'Keyword',
+  Domain: 'Keyword',
+  Environment: 'Keyword',
+  Provider: 'Keyword',
+  SpentMinor: 'Int',
+} as const;
+
+/** @throws UsageError naming each missing attribute and the command that registers it */
+export async function checkSearchAttributes(
+  connection: NativeConnection,
+  namespace: string,
+): Promise<void> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  const missing = Object.entries(SEARCH_ATTRIBUTES).filter(([name]) => !(name in customAttributes));
+  if (missing.length === 0) return;
+  const command = missing.map(([name, type]) => `--name ${name} --type ${type}`).join(' ');
+  throw new UsageError({
+    what: `the search attributes ${missing.map(([name]) => name).join(', ')} are not registered`,
+    where: `Temporal namespace ${namespace}`,
+    remedy: `Run: temporal operator search-attribute create --namespace ${namespace} ${command}`,
+  });
+}
+
+const SKEW_MAX_MS = 2_000;
+
+/**
+ * The control database: migrated, a policy in force, a clock within 2 s of ours, and the same Temporal as before.
+ * A database that meets another cluster would start repairs for runs that it cannot see.
+ */
+export async function checkDatabase(
+  db: Database,
+  connection: NativeConnection,
+  namespace: string,
+): Promise<Row<'instance'>> {
+  const before = Date.now();
+  const instance = await readInstance(db).catch(() => {
+    throw new UnreachableError({
+      what: 'the control database does not answer, or was never migrated',
+      remedy: 'Start it, then run `countersign migrate`',
+    });
+  });
+  const { clusterId } = await connection.workflowService.getClusterInfo({});
+  const binding = await bindTemporal(db, { namespace, cluster: clusterId });
+  if (binding.foreign)
+    throw new UsageError({
+      what: `this control database belongs to Temporal ${binding.namespace} of another cluster`,
+      where: `namespace ${namespace}, cluster ${clusterId}`,
+      remedy: 'Point the worker at the Temporal it was started with, or use another database',
+    });
+  const skew = Math.abs(binding.now.getTime() - (before + Date.now()) / 2);
+  if (skew > SKEW_MAX_MS)
+    throw new UsageError({
+      what: `the clocks of this machine and of the control database differ by ${Math.round(skew)} ms`,
+      remedy: 'Synchronise both (NTP); more than 2,000 ms is refused',
+    });
+  if ((await currentPolicy(db)) === undefined)
+    throw new UsageError({
+      what: 'no policy is in force, so everything would be denied',
+      remedy: 'Run `countersign migrate` for the built-in one',
+    });
+  return instance;
+}

@@ -1,0 +1,3 @@
+/** The workflow bundle's only entry. */
+export { provision } from './provision.js';
+export { repair } from './repair.js';
