@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { ed25519 } from '@noble/curves/ed25519.js';
@@ -35,6 +36,7 @@ const seed = Buffer.from(vectors.ed25519.seedHex, 'hex');
 const publicKey = Buffer.from(vectors.ed25519.publicKeyHex, 'hex');
 const signed = (value: string): Ed25519Signature => ({ kind: 'ed25519', value });
 const good = signed(vectors.ed25519SignatureB64u);
+const SMALL_ORDER_HEX = '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05';
 const identity = Buffer.concat([Buffer.from([1]), Buffer.alloc(31)]);
 
 describe('the good vectors', () => {
@@ -91,6 +93,23 @@ describe('a signature that must not stand', () => {
     expect(verifyStatement(vectors.statement, constant, identity)).toBe(false);
   });
 
+  test('R with a part of small order is refused, for verifiers would disagree on it', () => {
+    const torsion = ed25519.Point.fromHex(SMALL_ORDER_HEX);
+    const { scalar } = ed25519.utils.getExtendedPublicKey(seed);
+    const nonce = 12_345n;
+    const message = canonicalBytes(vectors.statement);
+    const r = ed25519.Point.BASE.multiply(nonce).add(torsion).toBytes();
+    const hash = createHash('sha512').update(r).update(publicKey).update(message).digest();
+    const k = ed25519.Point.Fn.create(BigInt(`0x${hash.reverse().toString('hex')}`));
+    const s = ed25519.Point.Fn.create(nonce + k * scalar);
+    const sBytes = Buffer.from(s.toString(16).padStart(64, '0'), 'hex').reverse();
+    const bent = Buffer.concat([r, sBytes]);
+    expect(ed25519.verify(bent, message, publicKey, { zip215: false })).toBe(true);
+    expect(verifyStatement(vectors.statement, signed(encodeBase64url(bent)), publicKey)).toBe(
+      false,
+    );
+  });
+
   test('another spelling of the same signature bytes is refused', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const last = alphabet.indexOf(good.value.slice(-1));
@@ -104,24 +123,25 @@ describe('a key that must not be enrolled', () => {
   const hex = (text: string): Buffer => Buffer.from(text, 'hex');
   test.each([
     ['the identity', identity],
-    ['a point of order 8', hex('26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05')],
+    ['a point of order 8', hex(SMALL_ORDER_HEX)],
     ['y = p + 1, the identity in another spelling', hex(`ee${'ff'.repeat(30)}7f`)],
     ['no point of the curve', hex(`02${'00'.repeat(31)}`)],
     ['31 bytes', Buffer.alloc(31)],
     [
       'a sum of a good key and a point of small order',
       Buffer.from(
-        ed25519.Point.fromBytes(publicKey)
-          .add(
-            ed25519.Point.fromHex(
-              '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
-            ),
-          )
-          .toBytes(),
+        ed25519.Point.fromBytes(publicKey).add(ed25519.Point.fromHex(SMALL_ORDER_HEX)).toBytes(),
       ),
     ],
   ])('%s', (_, key) => {
     expect(publicKeyProblem(key)).toEqual(expect.any(String));
+  });
+
+  test('no encoding beyond the field is taken, for whichever point it stands', () => {
+    for (let low = 0; low < 19; low += 1) {
+      const beyond = Buffer.concat([Buffer.from([0xed + low]), Buffer.alloc(30, 0xff), hex('7f')]);
+      expect(publicKeyProblem(beyond)).toMatch(/not encoded canonically/);
+    }
   });
 
   test('a good key may be enrolled', () => {

@@ -67,7 +67,11 @@ const keys = people.map((name) => {
   };
 });
 
-function decisionOf(name: Name, changes: Record<string, unknown> = {}): string {
+function decisionOf(
+  name: Name,
+  changes: Record<string, unknown> = {},
+  signer: Name = name,
+): string {
   const statement = {
     type: 'countersign.decision.v1',
     instance,
@@ -80,7 +84,7 @@ function decisionOf(name: Name, changes: Record<string, unknown> = {}): string {
     decidedAt: '2026-11-21T09:05:00.000Z',
     ...changes,
   };
-  return canonicalize({ ...statement, signature: signStatement(statement, seedOf(name)) });
+  return canonicalize({ ...statement, signature: signStatement(statement, seedOf(signer)) });
 }
 
 function use(changes: Partial<GrantUse> = {}): GrantUse {
@@ -243,6 +247,30 @@ describe('a grant', () => {
           persons,
           keys.map((key) => ({ ...key, publicKey: keys[2]!.publicKey })),
         ),
+      },
+      'rule-not-met',
+    ],
+    [
+      'a stored gate of another instance',
+      { gate: stored({ instance: 'f'.repeat(32) }) },
+      'instance-mismatch',
+    ],
+    [
+      "a key row under Bob's id that holds a stranger's key, with the stranger's signature",
+      {
+        decisions: [decisionOf('alice'), decisionOf('bob', {}, 'carol')],
+        register: registerOf(persons, [
+          ...keys.filter((key) => key.person !== 'p_bob'),
+          { ...keys[1]!, publicKey: keys[2]!.publicKey },
+        ]),
+      },
+      'rule-not-met',
+    ],
+    [
+      'somebody who owned the agent when the gate opened, and does no longer',
+      {
+        decisions: [decisionOf('alice'), decisionOf('owner')],
+        roles: { ...roles, owner: 'p_new' },
       },
       'rule-not-met',
     ],
