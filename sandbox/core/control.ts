@@ -118,7 +118,13 @@ export function controlApp({ worlds, providers, secret, token }: ControlParts): 
   app.get('/_sandbox/health', (c) =>
     c.json({ status: 'ok', start, worlds: worlds.all().map(({ name }) => name) }),
   );
-  app.get('/_sandbox/truth', (c) => c.json(tellTruth(worldOf(c, worlds), providers)));
+  app.get('/_sandbox/truth', async (c) => {
+    const world = worldOf(c, worlds);
+    const truth = tellTruth(world, providers);
+    // Telling the truth lets time pass first, which may charge and expire.
+    await world.save();
+    return c.json(truth);
+  });
   app.post('/_sandbox/credentials', (c) =>
     c.json(mintCredentials(secret, worldOf(c, worlds).name)),
   );

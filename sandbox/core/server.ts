@@ -119,8 +119,9 @@ function guard(provider: Provider, worlds: Worlds, secret: string): MiddlewareHa
     record.status = silent ? null : answer.status;
     const { requestId } = c.var as { requestId?: string };
     if (requestId !== undefined) record.requestId = requestId;
-    // What was done is on disk before anybody can learn of it: a kill never takes back an answer.
-    if (c.req.method !== 'GET' || rule !== undefined) await world.save();
+    // What was done is on disk before anybody can learn of it: a kill never takes back an answer. A
+    // read may do something too: it finds that time has passed.
+    await world.save();
     world.finishRequest(record);
     await after?.();
     c.res = undefined;

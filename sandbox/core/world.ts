@@ -23,7 +23,6 @@ interface WorldFile {
   format: 1;
   name: string;
   aheadMs: number;
-  nextSeq: number;
   faults: ArmedFault[];
   unknownRoutes: UnknownRoute[];
   slots: Record<string, object>;
@@ -35,7 +34,6 @@ const empty = (name: string): WorldFile => ({
   format: 1,
   name,
   aheadMs: 0,
-  nextSeq: 1,
   faults: [],
   unknownRoutes: [],
   slots: {},
@@ -54,6 +52,9 @@ export class World {
   readonly #clock: VirtualClock;
   #file: WorldFile;
   #faults: FaultPlan;
+  #nextSeq = 1;
+  /** What is on disk: a world that did not change since is not written again. */
+  #saved = '';
   #writing: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
 
@@ -66,8 +67,7 @@ export class World {
     this.#clock = new VirtualClock(this.#file.aheadMs);
     this.#faults = new FaultPlan(this.#file.faults);
     this.requests.push(...readRequests(this.#requestsPath));
-    const last = this.requests.at(-1);
-    this.#file.nextSeq = Math.max(this.#file.nextSeq, (last?.seq ?? 0) + 1);
+    this.#nextSeq = (this.requests.at(-1)?.seq ?? 0) + 1;
   }
 
   /** Virtual now in ms since the epoch: the real clock plus what the control port advanced. */
@@ -111,8 +111,8 @@ export class World {
 
   /** Notes a request as it arrives; `finish` writes it down once its answer is known. */
   noteRequest(record: Omit<RequestRecord, 'seq'>): RequestRecord {
-    const noted: RequestRecord = { ...record, seq: this.#file.nextSeq };
-    this.#file.nextSeq += 1;
+    const noted: RequestRecord = { ...record, seq: this.#nextSeq };
+    this.#nextSeq += 1;
     this.requests.push(noted);
     if (this.requests.length > REQUESTS_KEPT) this.requests.shift();
     return noted;
@@ -142,6 +142,7 @@ export class World {
     this.#faults = new FaultPlan(this.#file.faults);
     this.#clock.reset();
     this.requests.length = 0;
+    this.#nextSeq = 1;
     rmSync(this.#requestsPath, { force: true });
     await this.save();
   }
@@ -149,8 +150,10 @@ export class World {
   async #write(): Promise<void> {
     this.#file.aheadMs = this.#clock.aheadMs;
     const text = JSON.stringify(this.#file);
+    if (text === this.#saved) return;
     await writeFile(`${this.#path}.new`, text, { mode: 0o600 });
     await rename(`${this.#path}.new`, this.#path);
+    this.#saved = text;
   }
 }
 
