@@ -60,12 +60,11 @@ export async function attempt(
     await settle({ outcome: 'unstored-refusal', evidence: { sent: false, ...reasonOf(error) } });
     throw checked(effect, error);
   }
+  const clients = parts.providers.forSending('actions', { deadline, transmission });
+  failpoint?.('before-send');
   let sent: Sent;
   try {
-    const clients = parts.providers.forSending('actions', { deadline, transmission });
-    failpoint?.('before-send');
     sent = await effect.operation.send(contextOf(effect, clients, { key, bundle }), effect.params);
-    failpoint?.('after-send');
   } catch (error) {
     const classified = proven(effect, error, transmission);
     await settle({
@@ -76,6 +75,7 @@ export async function attempt(
       ? error
       : providerFailure(effect, classified);
   }
+  failpoint?.('after-send');
   if ('kind' in sent) {
     await settle({ outcome: 'unknown', evidence: { pending: true } });
     throw new Failure('OUTCOME_UNKNOWN', `${effect.step}: ${sent.why}`, {}, sent.waitMs);

@@ -40,6 +40,14 @@ export async function judge(parts: Parts, run: PlannedRun, effect: Effect): Prom
       `${effect.step}: ${verdict.why.map(({ rule, text }) => `${rule}: ${text}`).join('; ')}`,
       { step: effect.step, rule: verdict.why[0]?.rule ?? '' },
     );
+  // A plan that is denied in one point is denied whole: nothing of it is done, however harmless by itself.
+  const [denial] = run.plan.denials;
+  if (denial !== undefined)
+    throw new Failure(
+      'POLICY_DENIED',
+      `${effect.step}: the plan is denied: ${denial.rule}: ${denial.message}`,
+      { step: effect.step, rule: denial.rule },
+    );
   const base = {
     policyVersion: inForce.version,
     caps: capsFor(

@@ -65,7 +65,7 @@ function stepsOf(
 }
 
 /** One line of the report, from the plan and the effect's row. */
-export function stepReport(of: {
+function stepReport(of: {
   readonly step: StepName;
   readonly planned: PlanStep | undefined;
   readonly row: EffectRow | undefined;

@@ -1,7 +1,6 @@
-import { Failure } from '../domain/errors.js';
+import { Failure, invariant } from '../domain/errors.js';
 import { effectIdOf, idempotencyKeyOf } from '../domain/ids.js';
 import type { EffectId, RunId } from '../domain/ids.js';
-import type { StepReport } from '../domain/plan.js';
 import { STEPS } from '../domain/steps.js';
 import type { EffectStep } from '../domain/steps.js';
 import type { Cause, Reversed, Sender } from './contract.js';
@@ -12,9 +11,8 @@ import type { Effect } from './effect.js';
 import type { Found } from './operation.js';
 import type { Parts } from './parts.js';
 import { detailsOf, reading } from './providers.js';
-import { bundleOf, loadPlanned, loadRun, plannedStep, resolvedEffect } from './record.js';
-import type { PlannedRun } from './record.js';
-import { stepReport } from './report.js';
+import { bundleOf, loadPlanned, loadRun, resolvedEffect } from './record.js';
+import { report } from './report.js';
 import type { Transmission } from './send-once.js';
 
 /** Closes the run's door with its cause on record; answers the steps to go back over, last first. @throws NO_CAUSE */
@@ -64,10 +62,10 @@ export async function reverse(
   const run = await loadPlanned(parts, runId);
   // The row is marked first: from here on no sender is let through, and a run reported completed cannot be reversed.
   const row = await parts.door.markClosing(runId, step);
-  if (row.state === 'closed') return report(parts, run, step);
+  if (row.state === 'closed') return taken(parts, runId, step);
   if (row.tombstone || row.attempt === 0) {
     await close(parts, runId, step, { outcome: 'never-happened', ...NOTHING });
-    return report(parts, run, step);
+    return taken(parts, runId, step);
   }
   const effect = await resolvedEffect(parts, run, step, {
     role: 'compensations',
@@ -77,10 +75,10 @@ export async function reverse(
   if ('done' in made) return made;
   if ('absent' in made) {
     await close(parts, runId, step, { outcome: 'never-happened', ...NOTHING });
-    return report(parts, run, step);
+    return taken(parts, runId, step);
   }
   const waits = await undo(parts, { runId, effect, made, sender });
-  return waits ?? report(parts, run, step);
+  return waits ?? taken(parts, runId, step);
 }
 
 const NOTHING = { refundedMinor: 0, residue: { minor: 0, text: '' } } as const;
@@ -271,13 +269,9 @@ const close = (
   how: Omit<CloseAsk, 'runId' | 'step'>,
 ): Promise<void> => parts.door.closeRow({ runId, step, ...how });
 
-async function report(parts: Parts, run: PlannedRun, step: EffectStep): Promise<Reversed> {
-  const rows = await parts.door.rows(run.runId);
-  const planned = plannedStep(run.plan, step);
-  const done: StepReport = stepReport({
-    step,
-    planned,
-    row: rows.find((row) => row.step === step && row.kind === 'act'),
-  });
+async function taken(parts: Parts, runId: RunId, step: EffectStep): Promise<Reversed> {
+  const { steps } = await report(parts, runId);
+  const done = steps.find((reported) => reported.step === step);
+  invariant(done, `the report of ${runId} has a line for ${step}`);
   return { done: true, report: done };
 }
