@@ -6,9 +6,11 @@ import { recordRefusal } from '../store/refusals.js';
 import { insertFailure } from '../store/run-rows.js';
 import { isVerified } from '../store/verifications.js';
 import { admit } from './admission.js';
+import { closeDoor } from './close-door.js';
 import type { Gateway } from './contract.js';
 import { PROCESS_CLOCKS } from './deadline.js';
-import { gateStatus, recordDecision } from './decisions.js';
+import { recordDecision } from './decisions.js';
+import { gateStatus } from './gate-status.js';
 import { openGate } from './gates.js';
 import { HTTP_TIMEOUTS } from './parts.js';
 import type { GatewayOptions, Parts } from './parts.js';
@@ -21,7 +23,7 @@ import { isRecorded } from './recorded.js';
 import { report } from './report.js';
 import { failureOf, resolve, resume } from './resolve.js';
 import { stopRun } from './stop.js';
-import { closeDoor, reverse } from './unwind.js';
+import { reverse } from './unwind.js';
 import { verify } from './verify.js';
 
 /**

@@ -1,9 +1,8 @@
 import { acceptDecision, readDecision, standingOf } from '../domain/decide.js';
 import type { Acceptance, GateRecord, ReceivedDecision } from '../domain/decide.js';
 import { cardSchema, gateSchema } from '../domain/documents.js';
-import { Failure } from '../domain/errors.js';
 import { parseGateId } from '../domain/ids.js';
-import type { GateId, RunId } from '../domain/ids.js';
+import type { RunId } from '../domain/ids.js';
 import type { Policy } from '../domain/policy/schema.js';
 import { ProtocolError } from '../domain/reasons.js';
 import { groupsOf } from '../domain/register.js';
@@ -15,13 +14,13 @@ import {
   readDecisionRow,
   refusalsOf,
 } from '../store/decision-rows.js';
-import { closeGate, lockGate, planOfGate, readGate } from '../store/gate-rows.js';
+import { closeGate, lockGate, planOfGate } from '../store/gate-rows.js';
 import { appendLog } from '../store/log.js';
 import { linkAccount } from '../store/principal-accounts.js';
 import { recordRefusal } from '../store/refusals.js';
 import type { Row } from '../store/schema.js';
 import { acceptTerms } from '../store/terms.js';
-import type { DecisionVerdict, GateState, GateStatus } from './contract.js';
+import type { DecisionVerdict, GateState } from './contract.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
 import { loadRun } from './record.js';
@@ -108,7 +107,8 @@ async function judged(
   });
 }
 
-const gateRecordOf = (row: Row<'gates'>): GateRecord => ({
+/** A gate's row in the words of the domain. */
+export const gateRecordOf = (row: Row<'gates'>): GateRecord => ({
   document: gateSchema.parse(JSON.parse(row.document)),
   digest: row.digest,
   state: row.state,
@@ -212,62 +212,4 @@ async function refuse(
 ): Promise<void> {
   const { count, same } = await refusalsOf(parts.db, refusal);
   if (!same && count < REFUSALS_KEPT) await recordRefusal(parts.db, refusal);
-}
-
-/** What the record says of a gate now. An open one whose time is over expires here: silence is never consent. */
-export async function gateStatus(parts: Parts, runId: RunId, gateId: GateId): Promise<GateStatus> {
-  const gate = await readGate(parts.db, gateId);
-  if (gate?.run_id !== runId)
-    throw new Failure('RUN_UNKNOWN', `run ${runId} has no gate ${gateId.slice(0, 120)}`);
-  if (gate.state !== 'open') return closedStatus(parts, gate);
-  const status = await parts.db.transaction().execute(async (tx) => {
-    const held = await lockGate(tx, gateId);
-    if (held?.state !== 'open') return undefined;
-    const remainingMs = held.expires_at.getTime() - (await databaseNow(tx)).getTime();
-    if (remainingMs > 0) return { held, remainingMs };
-    const [from, to] = [['open'] as const, 'expired'] as const;
-    await closeGate(tx, { gateId, from, to, reason: 'nobody answered in time', by: 'clock' });
-    return undefined;
-  });
-  if (status === undefined) {
-    const closed = await readGate(parts.db, gateId);
-    return closed === undefined ? { state: 'expired' } : closedStatus(parts, closed);
-  }
-  return {
-    state: 'open',
-    remainingMs: status.remainingMs,
-    missing: await missingOf(parts, status.held),
-  };
-}
-
-async function missingOf(parts: Parts, gate: Row<'gates'>): Promise<string> {
-  const { policy } = await policyInForce(parts.db);
-  const persons = (await decisionsOf(parts.db, gate.gate_id)).flatMap(
-    ({ person_id }) => person_id ?? [],
-  );
-  const register = await readRegister(parts.db, { persons, keys: [] });
-  const approvals = persons.map((id) => {
-    const person = register.person(id);
-    return { person: id, groups: person === undefined ? [] : groupsOf(person, policy) };
-  });
-  return standingOf(gateRecordOf(gate).document, approvals).missing;
-}
-
-async function closedStatus(parts: Parts, gate: Row<'gates'>): Promise<GateStatus> {
-  switch (gate.state) {
-    case 'granted': {
-      const decisions = await decisionsOf(parts.db, gate.gate_id);
-      return {
-        state: 'granted',
-        approvers: decisions.flatMap(({ person_id }) => person_id ?? []),
-      };
-    }
-    case 'rejected':
-      return { state: 'rejected', by: gate.closed_by ?? '', reason: gate.reason ?? '' };
-    case 'void':
-      return { state: 'void', reason: gate.reason ?? '' };
-    case 'expired':
-    case 'open':
-      return { state: 'expired' };
-  }
 }

@@ -1,5 +1,4 @@
 import { Failure } from '../domain/errors.js';
-import type { FailureCode } from '../domain/errors.js';
 import { effectIdOf } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { EffectStep } from '../domain/steps.js';
@@ -7,16 +6,16 @@ import { linkAccount } from '../store/principal-accounts.js';
 import { attempt } from './attempt.js';
 import type { Performed, Sender } from './contract.js';
 import { mark } from './deadline.js';
-import type { AuthorizeAsk, DoorAnswer, EffectRow, ReadTicket, Refusal } from './door-contract.js';
+import type { AuthorizeAsk, DoorAnswer, EffectRow, ReadTicket } from './door-contract.js';
 import { readBack } from './effect.js';
 import type { Effect } from './effect.js';
-import { judge, voidGate } from './grant.js';
+import { judge } from './grant.js';
 import type { Judged } from './grant.js';
 import { settlingOf } from './parts.js';
 import type { Parts } from './parts.js';
 import { bundleOf, loadPlanned, resolvedEffect } from './record.js';
 import type { PlannedRun } from './record.js';
-import { recordedAlready } from './recorded.js';
+import { refused, voided } from './refused.js';
 
 /** A claim waits this long after `send_by` for an attempt that never settled. In ms. */
 const CLAIM_WAIT_MS = 5_000;
@@ -159,7 +158,7 @@ async function under(
     performing.sender.failpoint?.(failpoint);
     if (answer.verdict === 'refused') {
       if (answer.reason === 'POLICY_MOVED' && judgement < JUDGEMENTS) continue;
-      throw await refused(parts, performing, judged, answer);
+      throw await refused(parts, performing.effect, judged, answer);
     }
     if (answer.verdict === 'wait')
       throw new Failure(
@@ -189,7 +188,7 @@ async function sent(
     return await finished(parts, performing.run, settled.row);
   } catch (error) {
     if (error instanceof Failure && error.code === 'GRANT_VOID')
-      throw await voided(parts, performing, judged, error.message);
+      throw await voided(parts, effect, judged, error.message);
     throw error;
   }
 }
@@ -242,51 +241,3 @@ const askOf = (
   keyed: effect.operation.keyed,
   sender: sender.token,
 });
-
-const REFUSALS: Readonly<Record<Refusal, FailureCode>> = {
-  FENCED: 'FENCED',
-  DOOR_CLOSED: 'DOOR_CLOSED',
-  NO_RUN: 'RUN_UNKNOWN',
-  NO_GRANT: 'GATE_NEEDED',
-  GRANT_USED: 'GATE_NEEDED',
-  GATE_CLOSED: 'GRANT_VOID',
-  GATE_EXPIRED: 'GRANT_VOID',
-  KEY_REVOKED: 'GRANT_VOID',
-  POLICY_MOVED: 'STORE_UNAVAILABLE',
-  OUT_OF_ORDER: 'OUT_OF_ORDER',
-  NOT_PLANNED: 'OUT_OF_ORDER',
-  CAP: 'BUDGET_EXCEEDED',
-  OPERATIONS_USED_UP: 'BUDGET_EXCEEDED',
-  DIGEST_MISMATCH: 'GATE_NEEDED',
-  ROW_CLOSED: 'DOOR_CLOSED',
-  NO_CAUSE: 'NO_CAUSE',
-};
-
-async function refused(
-  parts: Parts,
-  performing: Performing,
-  judged: Judged,
-  answer: { readonly reason: Refusal; readonly detail: string },
-): Promise<Failure> {
-  const message = `${performing.effect.step}: the door refused: ${answer.reason}: ${answer.detail}`;
-  const code = REFUSALS[answer.reason];
-  if (code === 'GRANT_VOID')
-    return recordedAlready(await voided(parts, performing, judged, message));
-  return recordedAlready(
-    new Failure(code, message, { step: performing.effect.step, reason: answer.reason }),
-  );
-}
-
-/** A grant that no longer fits is void for good: the next revision of its gate shows what has changed. */
-async function voided(
-  parts: Parts,
-  { effect }: Performing,
-  judged: Judged,
-  why: string,
-): Promise<Failure> {
-  if (judged.gateId !== undefined) await voidGate(parts.db, judged.gateId, why);
-  return new Failure('GRANT_VOID', why, {
-    step: effect.step,
-    ...(judged.gateId === undefined ? {} : { gateId: judged.gateId }),
-  });
-}

@@ -1,52 +1,18 @@
 import { Failure, invariant } from '../domain/errors.js';
 import { effectIdOf, idempotencyKeyOf } from '../domain/ids.js';
 import type { EffectId, RunId } from '../domain/ids.js';
-import { STEPS } from '../domain/steps.js';
 import type { EffectStep } from '../domain/steps.js';
-import type { Cause, Reversed, Sender } from './contract.js';
+import type { Reversed, Sender } from './contract.js';
 import { mark } from './deadline.js';
-import type { CauseRecord, CloseAsk, EffectRow } from './door-contract.js';
+import type { CloseAsk, EffectRow } from './door-contract.js';
 import { contextOf, providerFailure, readBack } from './effect.js';
 import type { Effect } from './effect.js';
 import type { Found } from './operation.js';
 import type { Parts } from './parts.js';
 import { detailsOf, reading } from './providers.js';
-import { bundleOf, loadPlanned, loadRun, resolvedEffect } from './record.js';
+import { bundleOf, loadPlanned, resolvedEffect } from './record.js';
 import { report } from './report.js';
 import type { Transmission } from './send-once.js';
-
-/** Closes the run's door with its cause on record; answers the steps to go back over, last first. @throws NO_CAUSE */
-export async function closeDoor(
-  parts: Parts,
-  runId: RunId,
-  cause: Cause,
-): Promise<{ readonly steps: readonly EffectStep[] }> {
-  const run = await loadRun(parts, runId);
-  await parts.door.closeDoor({ runId, cause: causeRecordOf(cause) });
-  if (run.row.plan_revision === 0) return { steps: [] };
-  const { plan } = await loadPlanned(parts, runId);
-  const planned = plan.steps
-    .filter(({ kind, step }) => kind === 'act' && step !== 'verify-site')
-    .map(({ step }) => step as EffectStep);
-  return { steps: planned.sort((a, b) => STEPS.indexOf(b) - STEPS.indexOf(a)) };
-}
-
-function causeRecordOf(cause: Cause): CauseRecord {
-  switch (cause.kind) {
-    case 'failure':
-    case 'resolved':
-      return { kind: cause.kind, step: cause.step };
-    case 'rejected':
-    case 'expired':
-    case 'void':
-      return { kind: cause.kind, gateId: cause.gateId };
-    case 'temporal':
-      return { kind: 'temporal', status: cause.status };
-    case 'denied':
-    case 'stopped':
-      return { kind: cause.kind };
-  }
-}
 
 /**
  * One step back: marks the row, waits until nothing can arrive any more, settles what is found, looks whether others

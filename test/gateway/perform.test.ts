@@ -284,7 +284,11 @@ test('a refusal says nothing of the provider’s words', async () => {
     code: 'PROVIDER_REFUSED',
     details: { status: 400, requestId: 'req_stub' },
   });
-  const told = JSON.stringify([error, String(error), (error as Failure).cause ?? null]);
+  const told = JSON.stringify([
+    error,
+    (error as Failure).message,
+    (error as Failure).cause ?? null,
+  ]);
   expect(told).not.toContain('owner@example.com');
   expect(told).not.toContain('sk_test');
 });

@@ -45,13 +45,13 @@ async function request(
     );
     return answer;
   }
-  const cloudflare = client as Clients['cloudflare'];
-  const answer = (await cloudflare.request({
+  const cloudflare = client;
+  const answer = await cloudflare.request<{ result: unknown }>({
     method: of.method === 'GET' ? 'get' : of.method === 'POST' ? 'post' : 'delete',
     path: of.path,
     ...(of.body === undefined ? {} : { body: of.body }),
     ...(of.key === undefined ? {} : { headers: { 'Idempotency-Key': of.key } }),
-  })) as { result: unknown };
+  });
   return answer.result;
 }
 

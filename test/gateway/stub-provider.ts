@@ -127,7 +127,7 @@ export async function startStub(): Promise<StubProvider> {
         method: request.method ?? '',
         path,
         key: typeof key === 'string' ? key : undefined,
-        step: String(params['step'] ?? ''),
+        step: typeof params['step'] === 'string' ? params['step'] : '',
       });
       const reply = replier(response, stripe);
       if (request.method === 'POST') {

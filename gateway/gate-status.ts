@@ -1,0 +1,71 @@
+import { standingOf } from '../domain/decide.js';
+import { Failure } from '../domain/errors.js';
+import type { GateId, RunId } from '../domain/ids.js';
+import { groupsOf } from '../domain/register.js';
+import { databaseNow } from '../store/clock.js';
+import { decisionsOf } from '../store/decision-rows.js';
+import { closeGate, lockGate, readGate } from '../store/gate-rows.js';
+import type { Row } from '../store/schema.js';
+import type { GateStatus } from './contract.js';
+import { gateRecordOf } from './decisions.js';
+import type { Parts } from './parts.js';
+import { policyInForce } from './policy.js';
+import { readRegister } from './roles.js';
+
+/** What the record says of a gate now. An open one whose time is over expires here: silence is never consent. */
+export async function gateStatus(parts: Parts, runId: RunId, gateId: GateId): Promise<GateStatus> {
+  const gate = await readGate(parts.db, gateId);
+  if (gate?.run_id !== runId)
+    throw new Failure('RUN_UNKNOWN', `run ${runId} has no gate ${gateId.slice(0, 120)}`);
+  if (gate.state !== 'open') return closedStatus(parts, gate);
+  const status = await parts.db.transaction().execute(async (tx) => {
+    const held = await lockGate(tx, gateId);
+    if (held?.state !== 'open') return undefined;
+    const remainingMs = held.expires_at.getTime() - (await databaseNow(tx)).getTime();
+    if (remainingMs > 0) return { held, remainingMs };
+    const [from, to] = [['open'] as const, 'expired'] as const;
+    await closeGate(tx, { gateId, from, to, reason: 'nobody answered in time', by: 'clock' });
+    return undefined;
+  });
+  if (status === undefined) {
+    const closed = await readGate(parts.db, gateId);
+    return closed === undefined ? { state: 'expired' } : closedStatus(parts, closed);
+  }
+  return {
+    state: 'open',
+    remainingMs: status.remainingMs,
+    missing: await missingOf(parts, status.held),
+  };
+}
+
+async function missingOf(parts: Parts, gate: Row<'gates'>): Promise<string> {
+  const { policy } = await policyInForce(parts.db);
+  const persons = (await decisionsOf(parts.db, gate.gate_id)).flatMap(
+    ({ person_id }) => person_id ?? [],
+  );
+  const register = await readRegister(parts.db, { persons, keys: [] });
+  const approvals = persons.map((id) => {
+    const person = register.person(id);
+    return { person: id, groups: person === undefined ? [] : groupsOf(person, policy) };
+  });
+  return standingOf(gateRecordOf(gate).document, approvals).missing;
+}
+
+async function closedStatus(parts: Parts, gate: Row<'gates'>): Promise<GateStatus> {
+  switch (gate.state) {
+    case 'granted': {
+      const decisions = await decisionsOf(parts.db, gate.gate_id);
+      return {
+        state: 'granted',
+        approvers: decisions.flatMap(({ person_id }) => person_id ?? []),
+      };
+    }
+    case 'rejected':
+      return { state: 'rejected', by: gate.closed_by ?? '', reason: gate.reason ?? '' };
+    case 'void':
+      return { state: 'void', reason: gate.reason ?? '' };
+    case 'expired':
+    case 'open':
+      return { state: 'expired' };
+  }
+}
