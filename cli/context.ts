@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { createClient, type CountersignClient } from '../client/client.js';
 import { loadServiceKey, serviceKeyFromPem, type ServiceKey } from '../client/service-key.js';
 import { readEndpoints, type Endpoints } from '../config/endpoints.js';
@@ -89,7 +90,7 @@ export function openContext(io: Io, options: CommonOptions): Context {
               LOCAL_SERVICE,
               readSecrets(config.dataDir).serviceKey,
             )
-          : loadServiceKey(file),
+          : loadServiceKey(path.resolve(io.cwd, file)),
       ),
     print: (value, lines) => {
       if (json) io.out(`${JSON.stringify(value, null, 2)}\n`);

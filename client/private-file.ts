@@ -57,7 +57,7 @@ export function readPrivateFile(file: string, what: string): string {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
+  return typeof error === 'object' && error !== null && 'code' in error
+    ? String(error.code)
     : 'unknown';
 }

@@ -1,5 +1,6 @@
 import { UsageError } from '../../config/errors.js';
 import { hasEnded } from '../../client/run-handle.js';
+import { parseRunId } from '../../domain/ids.js';
 import { ENDS, PHASES } from '../../domain/steps.js';
 import type { Register } from '../cli.js';
 import { exitCodeOf, follow } from '../follow.js';
@@ -20,7 +21,8 @@ export const registerRuns: Register = (verbs) => {
       }),
     );
   verbs.add('show <run>', 'Shows where a run stands', 'countersign show launch-7').action(
-    verbs.run(async (context, runId: string) => {
+    verbs.run(async (context, run: string) => {
+      const runId = parseRunId(run);
       const client = await context.client();
       const state = await client.run(runId).state();
       context.print(state, stateLines(context.style, state));
@@ -34,7 +36,8 @@ export const registerRuns: Register = (verbs) => {
       'countersign watch launch-7',
     )
     .action(
-      verbs.run(async (context, runId: string) => {
+      verbs.run(async (context, run: string) => {
+        const runId = parseRunId(run);
         const client = await context.client();
         const state = await follow(context, client.run(runId));
         context.print(state, []);
@@ -48,7 +51,8 @@ export const registerRuns: Register = (verbs) => {
       'countersign why launch-7',
     )
     .action(
-      verbs.run(async (context, runId: string) => {
+      verbs.run(async (context, run: string) => {
+        const runId = parseRunId(run);
         const { style, ...rest } = context;
         const client = await rest.client();
         const state = await client.run(runId).state();

@@ -2,14 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { signResolve, signResume } from '../../client/decision.js';
 import type { RunHandle } from '../../client/run-handle.js';
 import { UsageError } from '../../config/errors.js';
-import { digestOf } from '../../domain/canonical.js';
-import type { ResolveStatement, ResumeMessage, Scope } from '../../domain/documents.js';
-import { parseRunId } from '../../domain/ids.js';
+import type { ResolveStatement, ResumeMessage } from '../../domain/documents.js';
+import { parseInstance, parseRunId } from '../../domain/ids.js';
 import type { RunState } from '../../domain/plan.js';
 import { STEPS, type StepName } from '../../domain/steps.js';
 import { createDoor } from '../../gateway/door.js';
+import { liftFence } from '../../gateway/resolve.js';
 import { databaseNow } from '../../store/clock.js';
-import { appendLog } from '../../store/log.js';
 import { keyOption, ownerOf, unlock, type Approver } from '../approver.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
@@ -72,15 +71,11 @@ async function resume(context: Context, options: SignedOptions & ScopeOptions): 
     },
     approver.key,
   );
-  const lifted = await lift(context, message);
+  // A run lifts its own fence when the signed message reaches it: it must not act before it knows.
   const run = scope.startsWith('run/') ? scope.slice('run/'.length) : undefined;
-  if (run !== undefined) await (await context.client()).run(run).resume(message);
-  if (!lifted && run === undefined)
-    throw new UsageError({
-      what: `nothing is stopped over ${scope}`,
-      remedy: 'See what is: countersign status',
-    });
-  context.print({ scope, lifted, told: run !== undefined }, [
+  if (run === undefined) await lift(context, message);
+  else await (await context.client()).run(run).resume(message);
+  context.print({ scope, ...(run === undefined ? { lifted: true } : { told: run }) }, [
     run === undefined
       ? `${context.style.good('Lifted')} the stop over ${scope}.`
       : `Run ${run} was told. See: countersign show ${run}`,
@@ -88,21 +83,17 @@ async function resume(context: Context, options: SignedOptions & ScopeOptions): 
   return EXIT.done;
 }
 
-/** The signature is checked against the register by the one that made it; the statement stays in the log. */
-async function lift(context: Context, message: ResumeMessage): Promise<boolean> {
-  const { signature, ...statement } = message;
+/** Checks the signature against the register and lifts the fence. @throws UsageError when it does not count */
+async function lift(context: Context, message: ResumeMessage): Promise<void> {
   const db = await context.database();
-  const lifted = await createDoor(db).resume({
-    scope: statement.scope satisfies Scope,
-    by: statement.by,
-    statementDigest: digestOf(statement),
+  const instance = parseInstance(await context.instance());
+  const answer = await liftFence({ db, door: createDoor(db), instance }, message);
+  if (answer.lifted) return;
+  throw new UsageError({
+    what: `the stop over ${message.scope} was not lifted: ${answer.reason}`,
+    remedy:
+      'See what is stopped, and by whom it can be lifted: countersign status, countersign people',
   });
-  if (lifted)
-    await appendLog(db, {
-      kind: 'resume-statement',
-      payload: { statement, signature: signature.value },
-    });
-  return lifted;
 }
 
 async function unlocked(context: Context, file: string, warning: string): Promise<Approver> {

@@ -3,6 +3,7 @@ import { RunUnknown } from '../../client/errors.js';
 import { listPrincipals } from '../../store/people.js';
 import { createDoor } from '../../gateway/door.js';
 import type { StopRecord } from '../../gateway/door-contract.js';
+import { stop as fence } from '../../gateway/stop.js';
 import type { Scope } from '../../domain/documents.js';
 import { openRunsUnder } from '../../store/overview.js';
 import type { Command } from 'commander';
@@ -47,7 +48,10 @@ async function stop(context: Context, options: StopOptions): Promise<ExitCode> {
   const scope = await registerScope(context, scopeOf(options));
   const db = await context.database();
   const door = createDoor(db);
-  const fenced = await door.stop({ scope, reason: options.reason, by: BY, proven: false });
+  const fenced = await fence(
+    { db, door },
+    { scope, reason: options.reason, by: BY, proven: false },
+  );
   context.tell(`fenced ${scope} at ${fenced.fencedAt}: no effect begins after this`);
   const runs = await openRunsUnder(db, scope);
   const told = scope.startsWith('provider/') ? [] : await tellRuns(context, runs, options);

@@ -1,0 +1,158 @@
+import { chmodSync } from 'node:fs';
+import path from 'node:path';
+import { ground, put, request, unreachable, usage, type Row } from './bad-ground.js';
+
+/** Calls, key files, configurations and addresses that must be refused. */
+export const CALL_ROWS: Readonly<Record<string, Row>> = {
+  'a run id in capitals': usage(
+    () => [...request({}), '--run-id', 'Launch-7'],
+    /run id "Launch-7"/,
+  ),
+  'a run id with a slash': usage(() => [...request({}), '--run-id', '../x'], /run id/),
+  'a run id of 64 characters': usage(() => ['show', 'a'.repeat(64)], /run id/),
+  'a phase that does not exist': usage(
+    () => ['runs', '--phase', 'done'],
+    /--phase "done"/,
+    /completed/,
+  ),
+  'a role that does not exist': usage(
+    () => ['worker', '--role', 'boss'],
+    /--role "boss"/,
+    /workflows, actions, compensations, all/,
+  ),
+  'a port that is none': usage(
+    () => ['sandbox', '--api-port', '70000'],
+    /--api-port "70000"/,
+    /0 .*65535/,
+  ),
+  'an unknown verb': usage(() => ['aprove', 'x'], /Unknown command 'aprove'/, /approve/),
+  'an unknown option': usage(() => ['runs', '--fase', 'x'], /Unknown option '--fase'/, /--phase/),
+  'an argument too many': usage(
+    () => ['show', 'a', 'b'],
+    /[Tt]oo many arguments/,
+    /countersign show --help/,
+  ),
+  'an argument too few': usage(
+    () => ['approve'],
+    /Missing required argument 'run'/,
+    /countersign approve --help/,
+  ),
+  'a reject without a reason': usage(() => ['reject', 'launch-7'], /--reason/),
+  'an approval without a key': usage(
+    () => ['approve', 'launch-7'],
+    /--key names no key file/,
+    /countersign keys new/,
+  ),
+  'an approval without a terminal': usage(
+    () => ['approve', 'launch-7', '--key', 'key.json'],
+    /a person at a terminal/,
+    /not from a pipe/,
+  ),
+  'a key file without a terminal': usage(
+    () => ['keys', 'new', 'fresh.json'],
+    /a person at a terminal/,
+  ),
+  'a stop over nothing': usage(() => ['stop', '--reason', 'x'], /what to stop or resume/, /--all/),
+  'a stop over two scopes': usage(
+    () => ['stop', '--all', '--run', 'a', '--reason', 'x'],
+    /two scopes/,
+  ),
+  'a stop over a provider that is none': usage(
+    () => ['stop', '--provider', 'paypal', '--reason', 'x'],
+    /"provider\/paypal"/,
+    /stripe or cloudflare/,
+  ),
+  'a resolve of no step': usage(
+    () => ['resolve', 'a', '--step', 'x', '--retry', '--reason', 'x'],
+    /--step "x"/,
+    /start-subscription/,
+  ),
+  'a resolve in two ways': usage(
+    () => ['resolve', 'a', '--step', 'deploy-site', '--retry', '--give-up', '--reason', 'x'],
+    /exactly one way/,
+  ),
+  'a configuration file that is not there': usage(
+    () => ['runs', '--config', 'nowhere.yaml'],
+    /nowhere\.yaml/,
+  ),
+  'a configuration with an unknown key': usage(
+    () => {
+      put('bad.yaml', 'mode: embedded\nport: 1\n');
+      return ['runs', '--config', 'bad.yaml'];
+    },
+    /bad\.yaml:2:1/,
+    /unknown key "port"/,
+  ),
+  'live providers by configuration alone': usage(() => {
+    put('live.yaml', 'providers: live\n');
+    return ['runs', '--config', 'live.yaml'];
+  }, /COUNTERSIGN_LIVE=1/),
+  'a service key that is a request': {
+    ...usage(
+      () => [...request({}), '--service-key', 'request.yaml'],
+      /request\.yaml/,
+      /service key/,
+    ),
+    variables: () => ({ COUNTERSIGN_TEMPORAL_ADDRESS: '127.0.0.1:1' }),
+  },
+  'a service key that others may read': {
+    ...usage(
+      () => {
+        chmodSync(path.join(ground.folder, 'service.json'), 0o640);
+        return [...request({}), '--service-key', 'service.json'];
+      },
+      /service\.json/,
+      /chmod 600/,
+    ),
+    variables: () => ({ COUNTERSIGN_TEMPORAL_ADDRESS: '127.0.0.1:1' }),
+  },
+  'a Temporal address that is none': {
+    ...usage(() => ['runs'], /COUNTERSIGN_TEMPORAL_ADDRESS/, /HOST:PORT/),
+    variables: () => ({ COUNTERSIGN_TEMPORAL_ADDRESS: 'localhost' }),
+  },
+  'a database address that is none': {
+    ...usage(() => ['inbox'], /COUNTERSIGN_DATABASE_URL/),
+    variables: () => ({ COUNTERSIGN_DATABASE_URL: 'mysql://x' }),
+  },
+  'no stack at all': unreachable(
+    () => ['runs'],
+    () => ({}),
+    /no stack was started/,
+    /countersign up/,
+  ),
+  'a Temporal that refuses connections': unreachable(
+    () => ['runs'],
+    () => ({ COUNTERSIGN_TEMPORAL_ADDRESS: '127.0.0.1:1' }),
+    /127\.0\.0\.1:1/,
+    /countersign up/,
+  ),
+  'a Temporal that says nothing': unreachable(
+    () => ['runs'],
+    () => ({ COUNTERSIGN_TEMPORAL_ADDRESS: `127.0.0.1:${ground.silentPort}` }),
+    /no Temporal server answers/,
+  ),
+  'a database that refuses connections': unreachable(
+    () => ['inbox'],
+    () => ({ COUNTERSIGN_DATABASE_URL: 'postgresql://a:hunter2@127.0.0.1:1/x' }),
+    /127\.0\.0\.1:1\/x/,
+    /countersign up/,
+  ),
+  'a database that says nothing': unreachable(
+    () => ['inbox'],
+    () => ({ COUNTERSIGN_DATABASE_URL: `postgresql://a:hunter2@127.0.0.1:${ground.silentPort}/x` }),
+    /does not answer/,
+  ),
+  'a database without our tables': unreachable(
+    () => ['inbox'],
+    () => ({ COUNTERSIGN_DATABASE_URL: ground.empty.url }),
+    /no tables of ours/,
+    /countersign migrate/,
+  ),
+  'a database without a policy': unreachable(
+    () => ['ledger'],
+    () => ({ COUNTERSIGN_DATABASE_URL: ground.migrated.url }),
+    /no policy is in force/,
+    /everything is denied/,
+    /countersign up/,
+  ),
+};

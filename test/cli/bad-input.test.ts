@@ -1,0 +1,107 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { compileFolders, type Compiled } from '../helpers/compile.js';
+import { CALL_ROWS } from './bad-calls.js';
+import { ground, standOn, type Row } from './bad-ground.js';
+import { REQUEST_ROWS } from './bad-requests.js';
+import { callCli } from './run-in-process.js';
+
+const ROWS = { ...REQUEST_ROWS, ...CALL_ROWS };
+let compiled: Compiled;
+
+beforeAll(async () => {
+  await standOn();
+  compiled = await compileFolders([
+    'domain',
+    'store',
+    'gateway',
+    'workflows',
+    'activities',
+    'workers',
+    'client',
+    'cli',
+    'sandbox',
+    'embedded',
+    'config',
+  ]);
+});
+
+afterAll(async () => {
+  compiled.remove();
+  await ground.leave();
+});
+
+/** One message on stderr, naming what is wrong and what mends it; no stack line, no secret, nothing on stdout. */
+function expectOneMessage(row: Row, outcome: { exitCode: number; out: string; err: string }): void {
+  const { exitCode, out, err } = outcome;
+  expect(err).toMatch(/^countersign: [^\n]+\n$/);
+  for (const said of row.says) expect(err).toMatch(said);
+  expect(exitCode).toBe(row.exitCode);
+  expect(out).toBe('');
+  expect(err).not.toMatch(/\n\s+at |node:internal|unexpected fault|hunter2|\u001b/);
+}
+
+/** Rows that a process of its own shows best; the others run in this one. */
+const AS_PROCESS = new Set([
+  'an unknown member',
+  'a budget without cents and currency',
+  'a domain in Cyrillic look-alikes',
+  'a link in the site',
+  'a Worker with a syntax error',
+  'a run id in capitals',
+  'a role that does not exist',
+  'an unknown verb',
+  'an approval without a terminal',
+  'live providers by configuration alone',
+  'no stack at all',
+  'a Temporal that refuses connections',
+  'a database that refuses connections',
+  'a database without a policy',
+]);
+
+describe('bad input ends with one message', () => {
+  test.each(Object.entries(ROWS))('%s', async (name, row) => {
+    const args = row.args();
+    const variables = { ...ground.variables, ...row.variables?.() };
+    const outcome = AS_PROCESS.has(name)
+      ? await callProcess(args, variables)
+      : await callCli(args, { variables, cwd: ground.folder });
+    expectOneMessage(row, outcome);
+  });
+
+  test('there are more than forty rows, ten of them as processes', () => {
+    expect(Object.keys(ROWS).length).toBeGreaterThan(40);
+    expect([...AS_PROCESS].every((name) => name in ROWS)).toBe(true);
+    expect(AS_PROCESS.size).toBeGreaterThanOrEqual(10);
+  });
+});
+
+test('with --json the failure is one JSON document on stdout, and the message still on stderr', async () => {
+  const { out, err, exitCode } = await callCli(['runs', '--phase', 'x', '--json'], {
+    variables: ground.variables,
+    cwd: ground.folder,
+  });
+  expect(exitCode).toBe(2);
+  expect(JSON.parse(out)).toMatchObject({ error: { code: 'USAGE', exitCode: 2 } });
+  expect(err).toContain('--phase "x"');
+});
+
+async function callProcess(
+  args: readonly string[],
+  variables: Record<string, string>,
+): Promise<{ exitCode: number; out: string; err: string }> {
+  const main = path.join(compiled.folder, 'cli/main.js');
+  try {
+    const { stdout, stderr } = await promisify(execFile)(
+      'setsid',
+      ['--wait', process.execPath, main, ...args],
+      { cwd: ground.folder, env: { PATH: process.env['PATH'] ?? '', ...variables } },
+    );
+    return { exitCode: 0, out: stdout, err: stderr };
+  } catch (error) {
+    const failed = error as { code: number; stdout: string; stderr: string };
+    return { exitCode: failed.code, out: failed.stdout, err: failed.stderr };
+  }
+}
