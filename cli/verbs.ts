@@ -1,10 +1,12 @@
 import type { Register } from './cli.js';
+import { registerDemo } from './verbs/demo.js';
 import { registerDecide } from './verbs/decide.js';
 import { registerOverview } from './verbs/overview.js';
 import { registerProcesses } from './verbs/processes.js';
 import { registerProvision } from './verbs/provision.js';
 import { registerRegister } from './verbs/register.js';
 import { registerRuns } from './verbs/runs.js';
+import { registerServices } from './verbs/services.js';
 import { registerStatus } from './verbs/status.js';
 import { registerSigned } from './verbs/signed.js';
 import { registerStop } from './verbs/stop.js';
@@ -13,6 +15,7 @@ import { registerUp } from './verbs/up.js';
 /** Every verb, in the order of the help: start, follow, decide, intervene, look, set up. */
 export const REGISTERS: readonly Register[] = [
   registerUp,
+  registerDemo,
   registerProvision,
   registerRuns,
   registerDecide,
@@ -21,5 +24,6 @@ export const REGISTERS: readonly Register[] = [
   registerOverview,
   registerStatus,
   registerRegister,
+  registerServices,
   registerProcesses,
 ];

@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { clearProviderVariables, processVariables } from '../../config/environment.js';
+import { writeSandboxEndpoints } from '../../config/endpoints.js';
+import { clearProviderVariables, processVariables, startNonce } from '../../config/environment.js';
 import { loadConfig } from '../../config/load.js';
 import { writePrivateFile } from '../../config/private-files.js';
 import { openSecrets, secretFile } from '../../config/secrets.js';
 import { prepareDataFolder } from '../../embedded/data-folder.js';
 import { leaveWithSupervisor, reportReady } from '../../embedded/child-side.js';
+import { SandboxControl } from '../../sandbox/control-client.js';
 import { startSandbox } from '../../sandbox/start.js';
 import { explain } from '../explain.js';
 
@@ -48,11 +50,22 @@ async function main(): Promise<void> {
   writePrivateFile(secretFile(dataDir, 'controlToken'), `${running.controlToken}\n`);
   const secret = readFileSync(path.join(sandboxDir, 'secret'), 'utf8').trim();
   writePrivateFile(secretFile(dataDir, 'sandboxSecret'), `${secret}\n`);
+  // Whoever holds a credential at Cloudflare has an account of their own: prices of domains are read in it.
+  await new SandboxControl(running).people('main', {
+    do: 'consent',
+    email: 'platform@example.com',
+    name: 'the platform itself',
+  });
+  const { apiUrl, controlUrl, edgeUrl } = running;
+  // A supervisor tells where everything answers; started alone, we tell it ourselves.
+  if (startNonce(processVariables()) === undefined)
+    writeSandboxEndpoints(dataDir, {
+      ...{ apiUrl, controlUrl, edgeUrl },
+      controlTokenFile: secretFile(dataDir, 'controlToken'),
+    });
   leaveWithSupervisor(() => running.close());
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void running.close().then(() => process.exit(0)));
-  process.stderr.write(
-    `sandbox: providers ${running.apiUrl}, control ${running.controlUrl}, edge ${running.edgeUrl}\n`,
-  );
+  process.stderr.write(`sandbox: providers ${apiUrl}, control ${controlUrl}, edge ${edgeUrl}\n`);
   reportReady();
 }

@@ -10,6 +10,7 @@ export const PROBE_HEADER = 'x-edge-probe';
 export const LOADER_WORKER = `
 import { WorkerEntrypoint } from 'cloudflare:workers';
 
+const BODILESS = new Set(['GET', 'HEAD']);
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 const textOf = (base64) => new TextDecoder().decode(bytesOf(base64));
 const moduleOf = ({ kind, base64 }) => {
@@ -62,7 +63,7 @@ export default {
     url.protocol = 'https:';
     try {
       return await site.getEntrypoint().fetch(
-        new Request(url, { method: request.method, headers, body: request.body, redirect: 'manual' }),
+        new Request(url, { method: request.method, headers, body: BODILESS.has(request.method) ? null : request.body, redirect: 'manual' }),
       );
     } catch (error) {
       if (probe) return new Response(String(error?.message ?? error), { status: 599 });

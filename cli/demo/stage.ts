@@ -1,0 +1,383 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { packSite, type PackedSite } from '../../client/bundle.js';
+import type { CountersignClient } from '../../client/client.js';
+import { signDecision, signResume, verifyGate, type VerifiedGate } from '../../client/decision.js';
+import type { SigningKey } from '../../client/keys.js';
+import type { RunHandle } from '../../client/run-handle.js';
+import { createDoor } from '../../gateway/door.js';
+import { liftFence } from '../../gateway/resolve.js';
+import { parseInstance } from '../../domain/ids.js';
+import { canonicalize } from '../../domain/canonical.js';
+import type { ActionDocument, CardDocument, DecideMessage } from '../../domain/documents.js';
+import type { Plan } from '../../domain/plan.js';
+import type { StopRecord } from '../../gateway/door-contract.js';
+import { stop } from '../../gateway/stop.js';
+import { openRunsUnder } from '../../store/overview.js';
+import type { RunState } from '../../domain/plan.js';
+import { builtInPolicy } from '../../domain/policy/built-in.js';
+import { policyDigestOf, type Policy } from '../../domain/policy/schema.js';
+import { keyIdOf } from '../../domain/signature.js';
+import { removeDataFolder } from '../../embedded/data-folder.js';
+import type { Stack } from '../../embedded/supervisor.js';
+import { SandboxControl, type Truth } from '../../sandbox/control-client.js';
+import { storeBundle } from '../../store/bundle-writes.js';
+import { advanceClock, databaseNow } from '../../store/clock.js';
+import type { Database } from '../../store/connect.js';
+import { openGates } from '../../store/inbox.js';
+import { addAgent, addKey, addPerson, addPrincipal } from '../../store/people.js';
+import { activatePolicy } from '../../store/policies.js';
+import { openContext, type Context } from '../context.js';
+import { startEmbedded } from '../verbs/up.js';
+
+/** The site that the stories put online: the example of the README. */
+const SITE = fileURLToPath(new URL('../../../examples/superseal/site', import.meta.url));
+export const WORLD = 'main';
+const OWNER = 'p_owner';
+const APPROVER = 'p_approver';
+const AGENT = 'launch-agent';
+const LOOK_MS = 50;
+const PATIENCE_MS = 120_000;
+
+/** A whole stack of its own with two throw-away persons: the agent's owner, and somebody who approves. */
+export interface Stage {
+  readonly context: Context;
+  readonly stack: Stack;
+  readonly sandbox: SandboxControl;
+  readonly client: CountersignClient;
+  readonly db: Database;
+  readonly instance: string;
+  readonly site: PackedSite;
+  /** The bytes of the approved start page. */
+  readonly page: Buffer;
+  /** Starts a run for a principal of its own, so that no story adopts what another one left. */
+  start(of: StartOf): Promise<RunHandle>;
+  /** Waits until the gate is open and answers its card, as a person would read it. */
+  card(runId: string, gate: string, revision?: number): Promise<CardDocument>;
+  /** Reads the card, computes both digests, signs, and sends the decision as a plain signal. */
+  approve(runId: string, gate: string, revision?: number): Promise<CardDocument>;
+  /** The open gate as a person gets to see it: documents whose digests were computed here. */
+  gate(runId: string, gate: string): Promise<VerifiedGate>;
+  reject(runId: string, gate: string, reason: string): Promise<void>;
+  /** Waits until the run has ended. */
+  ended(handle: RunHandle): Promise<RunState>;
+  /** Waits until the state is as wanted. */
+  until(handle: RunHandle, is: (state: RunState) => boolean): Promise<RunState>;
+  truth(): Promise<Truth>;
+  /** Moves the control database's clock and the providers' together. */
+  advance(ms: number): Promise<void>;
+  /** Puts a variant of the built-in policy in force. */
+  policy(override: Partial<Policy>): Promise<void>;
+  /** The effect row of a step, once something was authorized. */
+  effect(
+    runId: string,
+    step: string,
+  ): Promise<{ readonly state: string; readonly object: string | undefined } | undefined>;
+  /** Waits until a gate is granted; answers what a caller of the door would present. */
+  grantOf(runId: string, gate: string): Promise<Grant>;
+  /** What `countersign stop --all` does: fences everything, then tells each run. */
+  stopAll(reason: string): Promise<StopRecord>;
+  /** Lifts a stop over everything, signed by the approver. */
+  resumeAll(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StartOf {
+  readonly runId: string;
+  readonly domain: string;
+  readonly goal?: string;
+}
+
+export interface Grant {
+  readonly gateId: string;
+  readonly action: ActionDocument;
+  readonly decisions: readonly string[];
+}
+
+export class StoryFailed extends Error {
+  override readonly name = 'StoryFailed';
+}
+
+interface Scene {
+  readonly context: Context;
+  readonly stack: Stack;
+  readonly db: Database;
+  readonly instance: string;
+  readonly key: SigningKey;
+}
+
+/** Starts the stack in a fresh folder. @throws UnreachableError, UsageError when a part of it does not start */
+export async function openStage(outer: Context): Promise<Stage> {
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'countersign-demo-'));
+  const context = openContext(outer.io, { data: dataDir, json: outer.json });
+  const stack = await startEmbedded(context, false);
+  try {
+    const db = await context.database();
+    const instance = await context.instance();
+    const key = throwAwayKey();
+    const scene = { context, stack, db, instance, key };
+    await populate(scene);
+    return await stageOf(scene);
+  } catch (error) {
+    await context.close();
+    await stack.stop();
+    removeDataFolder(dataDir);
+    throw error;
+  }
+}
+
+async function stageOf(scene: Scene): Promise<Stage> {
+  const { context, stack, db, instance } = scene;
+  const client = await context.startingClient();
+  const { sandbox: endpoints } = stack.endpoints;
+  if (endpoints === undefined) throw new Error('invariant: the demo runs on the sandbox');
+  const sandbox = new SandboxControl({
+    controlUrl: endpoints.controlUrl,
+    controlToken: readFileSync(endpoints.controlTokenFile, 'utf8').trim(),
+  });
+  await sandbox.people(WORLD, { do: 'standing-payment-method', card: 'visa' });
+  const site = packSite(SITE);
+  await storeBundle(db, site);
+  const card = (runId: string, gate: string, revision = 1) =>
+    cardOf(scene, { runId, gate, revision });
+  return {
+    ...{ context, stack, sandbox, client, db, instance, site },
+    page: readFileSync(path.join(SITE, 'public', 'index.html')),
+    start: (of) => start(scene, client, site, of),
+    card: async (...of) => (await card(...of)).card,
+    gate: card,
+    approve: async (runId, gate, revision) => {
+      const verified = await card(runId, gate, revision);
+      await client.run(runId).decide(await decision(scene, verified, 'approve'));
+      return verified.card;
+    },
+    reject: async (runId, gate, reason) => {
+      const verified = await card(runId, gate);
+      await client.run(runId).decide(await decision(scene, verified, 'reject', reason));
+    },
+    ended: (handle) => until(handle, (state) => ENDED.has(state.phase)),
+    until,
+    truth: () => sandbox.truth(WORLD),
+    advance: async (ms) => {
+      await advanceClock(db, ms);
+      await sandbox.clock(WORLD, ms);
+    },
+    policy: (override) => putInForce(db, override),
+    effect: (runId, step) => effectOf(db, runId, step),
+    grantOf: (runId, gate) => grantOf(db, runId, gate),
+    stopAll: (reason) => stopAll(scene, client, reason),
+    resumeAll: () => resumeAll(scene),
+    close: async () => {
+      await context.close();
+      await stack.stop();
+      removeDataFolder(stack.dataDir);
+    },
+  };
+}
+
+const ENDED = new Set<string>(['completed', 'reversed', 'denied', 'rejected', 'expired']);
+
+/** Asks until it is as wanted; a worker that is away for a moment is waited for. */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | undefined>,
+  patienceMs = PATIENCE_MS,
+): Promise<T> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (performance.now() > deadline)
+      throw new StoryFailed(`waited ${patienceMs / 1000} s in vain for ${what}`);
+    await pause(LOOK_MS);
+  }
+}
+
+const until = (handle: RunHandle, is: (state: RunState) => boolean): Promise<RunState> =>
+  eventually(`run ${handle.runId}`, async () => {
+    const state = await handle.state().catch(() => undefined);
+    return state !== undefined && is(state) ? state : undefined;
+  });
+
+function throwAwayKey(): SigningKey {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+  return {
+    keyId: keyIdOf(raw),
+    publicKey: raw.toString('base64url'),
+    sign: (bytes) => sign(null, bytes, privateKey).toString('base64url'),
+  };
+}
+
+async function populate({ db, key }: Scene): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await addPerson(tx, { personId: OWNER, name: 'the owner of the agent', groups: [] });
+    await addPerson(tx, { personId: APPROVER, name: 'the approver', groups: ['approvers'] });
+    await addKey(tx, {
+      keyId: key.keyId,
+      personId: APPROVER,
+      publicKey: key.publicKey,
+      label: 'throw-away key of the demo',
+      evidence: { how: 'made and enrolled by the demo in its own folder' },
+    });
+    await addAgent(tx, { agentId: AGENT, owner: OWNER });
+  });
+  // Nobody approves what their own agent asked for, and an approval outlives the day it was given.
+  await putInForce(db, {});
+}
+
+async function putInForce(db: Database, override: Partial<Policy>): Promise<void> {
+  const policy = builtInPolicy({ override: { expiry: '72h', ...override } });
+  await activatePolicy(db, {
+    digest: policyDigestOf(policy),
+    document: canonicalize(policy),
+    activatedBy: 'demo',
+  });
+}
+
+async function start(
+  { db }: Scene,
+  client: CountersignClient,
+  site: PackedSite,
+  { runId, domain, goal }: StartOf,
+): Promise<RunHandle> {
+  const principalId = `pr_${runId.replaceAll('-', '_')}`;
+  await db.transaction().execute((tx) =>
+    addPrincipal(tx, {
+      principalId,
+      name: 'the principal',
+      email: `${runId}@example.com`,
+    }),
+  );
+  return client.start({
+    runId,
+    request: {
+      goal: goal ?? `Put the landing page online at ${domain}`,
+      principal: principalId,
+      agent: AGENT,
+      environment: 'production',
+      subscription: { plan: 'starter' },
+      hosting: { plan: 'free' },
+      domain: { name: domain, years: 1 },
+      dns: [{ type: 'TXT', name: '@', content: `launched by ${runId}` }],
+      bundle: site.digest,
+      budget: '60.00 USD',
+    },
+  });
+}
+
+async function cardOf(
+  { db, instance }: Scene,
+  of: { readonly runId: string; readonly gate: string; readonly revision: number },
+) {
+  const row = await eventually(`the gate ${of.gate} of ${of.runId}`, async () =>
+    (await openGates(db, of.runId)).find(
+      ({ gate, revision }) => gate === of.gate && revision >= of.revision,
+    ),
+  );
+  return verifyGate(row, instance);
+}
+
+async function decision(
+  { db, key }: Scene,
+  verified: VerifiedGate,
+  made: 'approve' | 'reject',
+  reason?: string,
+): Promise<DecideMessage> {
+  const decidedAt = (await databaseNow(db)).toISOString();
+  return signDecision(
+    verified,
+    {
+      decision: made,
+      approver: APPROVER,
+      surface: 'cli',
+      decidedAt,
+      ...(reason === undefined ? {} : { reason }),
+    },
+    key,
+  );
+}
+
+async function resumeAll({ db, instance, key }: Scene): Promise<void> {
+  const message = signResume(
+    {
+      instance,
+      scope: 'all',
+      by: APPROVER,
+      reason: 'the demo goes on',
+      at: (await databaseNow(db)).toISOString(),
+    },
+    key,
+  );
+  const answer = await liftFence(
+    { db, door: createDoor(db), instance: parseInstance(instance) },
+    message,
+  );
+  if (!answer.lifted) throw new StoryFailed(`the stop was not lifted: ${answer.reason}`);
+}
+
+async function effectOf(
+  db: Database,
+  runId: string,
+  step: string,
+): Promise<{ readonly state: string; readonly object: string | undefined } | undefined> {
+  const row = await db
+    .selectFrom('effects')
+    .select(['state', 'object'])
+    .where('run_id', '=', runId)
+    .where('step', '=', step)
+    .where('kind', '=', 'act')
+    .executeTakeFirst();
+  return row === undefined ? undefined : { state: row.state, object: row.object ?? undefined };
+}
+
+async function grantOf(db: Database, runId: string, gate: string): Promise<Grant> {
+  const granted = await eventually(`the grant at ${gate} of ${runId}`, () =>
+    db
+      .selectFrom('gates')
+      .select(['gate_id', 'plan_revision'])
+      .where('run_id', '=', runId)
+      .where('gate', '=', gate)
+      .where('state', '=', 'granted')
+      .executeTakeFirst(),
+  );
+  const { plan } = await db
+    .selectFrom('plans')
+    .select('plan')
+    .where('run_id', '=', runId)
+    .where('revision', '=', granted.plan_revision)
+    .executeTakeFirstOrThrow();
+  const step = (JSON.parse(plan) as Plan).steps.find(({ step: name }) => name === gate);
+  if (step?.action === undefined) throw new StoryFailed(`the plan of ${runId} has no ${gate}`);
+  const decisions = await db
+    .selectFrom('decisions')
+    .select('digest')
+    .where('gate_id', '=', granted.gate_id)
+    .where('accepted', '=', true)
+    .execute();
+  return {
+    gateId: granted.gate_id,
+    action: step.action,
+    decisions: decisions.map(({ digest }) => digest),
+  };
+}
+
+async function stopAll(
+  { db }: Scene,
+  client: CountersignClient,
+  reason: string,
+): Promise<StopRecord> {
+  const door = createDoor(db);
+  const by = 'the demo';
+  await stop({ db, door }, { scope: 'all', reason, by, proven: false });
+  for (const { run_id: runId } of await openRunsUnder(db, 'all'))
+    await client.run(runId).stop({ mode: 'unwind', reason, by });
+  return eventually('the stop to be drained', async () => {
+    const record = await door.drained('all');
+    return record.drainedAt === undefined ? undefined : record;
+  });
+}
