@@ -27,7 +27,10 @@ export interface RunningSandbox {
   close(): Promise<void>;
 }
 
-/** Starts the stand-ins and the edge. @throws Error if a port is taken or the folder can't be used. */
+/**
+ * Starts the stand-ins and the edge. @throws Error if a port is taken or the folder can't be
+ * used.
+ */
 export async function startSandbox(options: SandboxOptions): Promise<RunningSandbox> {
   const { dataDir, apiPort = 0, controlPort = 0, edgePort = 0 } = options;
   const ground = openGround(dataDir, options.worlds);

@@ -1,6 +1,6 @@
 /**
- * A world's time: the real clock plus what the control port advanced. It runs by itself, so a delay of
- * a provider passes both by waiting and by advancing, and it never goes back.
+ * A world's time: the real clock plus what the control port advanced. It runs by itself, so a
+ * delay of a provider passes both by waiting and by advancing, and it never goes back.
  */
 export class VirtualClock {
   #aheadMs: number;
@@ -19,7 +19,10 @@ export class VirtualClock {
     return Date.now() + this.#aheadMs;
   }
 
-  /** Moves the clock forward by `ms`. @throws RangeError unless `ms` is a whole number of at least 0. */
+  /**
+   * Moves the clock forward by `ms`. @throws RangeError unless `ms` is a whole number of at
+   * least 0.
+   */
   advance(ms: number): void {
     if (!Number.isSafeInteger(ms) || ms < 0) {
       throw new RangeError(`the clock advances by whole milliseconds of at least 0, not by ${ms}`);

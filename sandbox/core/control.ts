@@ -71,7 +71,10 @@ function worldOf(c: Context, worlds: Worlds): World {
   return worlds.get(name);
 }
 
-/** Does what a person would do; an action that two providers know goes to the one that takes the body. */
+/**
+ * Does what a person would do; an action that two providers know goes to the one that takes the
+ * body.
+ */
 function doAsPerson(
   world: World,
   providers: readonly Provider[],
@@ -99,7 +102,10 @@ function doAsPerson(
 const knownActions = (providers: readonly Provider[]): string[] =>
   [...new Set(providers.flatMap(({ people }) => Object.keys(people)))].sort();
 
-/** The control port: never under the providers' own paths, never without its token, never off loopback. */
+/**
+ * The control port: never under the providers' own paths, never without its token, never off
+ * loopback.
+ */
 export function controlApp({ worlds, providers, secret, token }: ControlParts): Hono {
   const app = new Hono();
   const start = randomUUID();

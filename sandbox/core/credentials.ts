@@ -1,9 +1,20 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 export type ProviderName = 'stripe' | 'cloudflare';
-/** What a minted credential is for. In this version each may do everything; the role is recorded. */
+/**
+ * What a minted credential is for. In this version each may do everything; the role is
+ * recorded.
+ */
 export const ROLES = ['actions', 'compensations', 'reads'] as const;
 export type Role = (typeof ROLES)[number];
 export type RoleCredentials = Record<Role, string>;
@@ -15,7 +26,10 @@ export interface Credential {
   readonly provider: ProviderName;
   readonly world: string;
   readonly role: string;
-  /** First 12 hex digits of the token's SHA-256: tells tokens apart in logs without showing them. */
+  /**
+   * First 12 hex digits of the token's SHA-256: tells tokens apart in logs without showing
+   * them.
+   */
   readonly fingerprint: string;
 }
 
@@ -31,7 +45,10 @@ export function fingerprintOf(token: string): string {
 const macOf = (secret: string, provider: ProviderName, world: string, role: string): string =>
   createHmac('sha256', secret).update(`${provider}/${world}/${role}`).digest('hex').slice(0, 32);
 
-/** Makes the credential of one role in one world; `role` may name a token the provider issued itself. */
+/**
+ * Makes the credential of one role in one world; `role` may name a token the provider issued
+ * itself.
+ */
 export function issueCredential(
   secret: string,
   { provider, world, role }: Pick<Credential, 'provider' | 'world' | 'role'>,
@@ -67,8 +84,8 @@ export function readCredential(
 }
 
 /**
- * A random secret that lives in a file of mode 0600, made on first use. A secret that others can read is
- * refused rather than repaired: somebody may have read it. @throws Error naming the file.
+ * A random secret that lives in a file of mode 0600, made on first use. A secret that others can
+ * read is refused rather than repaired: somebody may have read it. @throws Error naming the file.
  */
 export function secretFile(dataDir: string, name: string): string {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -77,6 +94,9 @@ export function secretFile(dataDir: string, name: string): string {
     writeFileSync(`${path}.new`, randomBytes(32).toString('hex'), { mode: 0o600 });
     chmodSync(`${path}.new`, 0o600);
     renameSync(`${path}.new`, path);
+  }
+  if ((statSync(path).mode & 0o077) !== 0) {
+    throw new Error(`${path} can be read by others: remove it, and a new secret is drawn`);
   }
   const secret = readFileSync(path, 'utf8').trim();
   if (!/^[0-9a-f]{64}$/.test(secret)) {

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** The faults a provider can be told to have. Names are part of the control surface: append only. */
+/**
+ * The faults a provider can be told to have. Names are part of the control surface: append
+ * only.
+ */
 export const FAULT_KINDS = [
   'refuse',
   'act-then-drop',
@@ -16,12 +19,18 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-/** One fault to arm. `path` is a glob: `*` is one segment, `**` any number; a query is not part of it. */
+/**
+ * One fault to arm. `path` is a glob: `*` is one segment, `**` any number; a query is not part
+ * of it.
+ */
 export const faultRuleSchema = z.strictObject({
   provider: z.enum(['stripe', 'cloudflare']),
   method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', '*']),
   path: z.string().regex(/^\//, 'must start with /'),
-  /** The how-manieth matching request is the first to suffer, counted from when the rule was armed. */
+  /**
+   * The how-manieth matching request is the first to suffer, counted from when the rule was
+   * armed.
+   */
   nth: z.int().min(1).default(1),
   /** How many requests in a row suffer. */
   times: z.int().min(1).default(1),
@@ -66,7 +75,10 @@ export function globMatches(glob: string, path: string): boolean {
   return new RegExp(`^${source.replace(/\/\.\*$/, '(/.*)?')}$`).test(path);
 }
 
-/** The faults armed in one world. Each rule counts its own matching requests from when it was armed. */
+/**
+ * The faults armed in one world. Each rule counts its own matching requests from when it was
+ * armed.
+ */
 export class FaultPlan {
   readonly #rules: ArmedFault[];
 

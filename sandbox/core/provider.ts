@@ -54,7 +54,10 @@ export interface ProviderTruth {
 /** Answers of `fault` for these kinds do not act. */
 export type ProviderFault = Extract<FaultKind, 'refuse' | '409' | '429' | 'stored-500'> | '500';
 
-/** What a person would do at the provider. `body` is the whole request body; returns what was done. */
+/**
+ * What a person would do at the provider. `body` is the whole request body; returns what was
+ * done.
+ */
 export type PersonAction = (world: World, body: Record<string, unknown>) => unknown;
 
 /** One provider stand-in: routes under the provider's real paths, and what the core needs of it. */
@@ -74,8 +77,8 @@ export interface Provider {
   /** A fault's answer in the provider's shape. */
   fault(c: SandboxContext, kind: ProviderFault, rule: FaultRule): Response;
   /**
-   * Kinds that the provider's own handlers carry out (`lag`, `price-drift` …). The core carries out the
-   * rest. A provider that lists `slow` and `hang` here calls `beforeActing` itself.
+   * Kinds that the provider's own handlers carry out (`lag`, `price-drift` …). The core carries
+   * out the rest. A provider that lists `slow` and `hang` here calls `beforeActing` itself.
    */
   readonly ownFaults: ReadonlySet<FaultKind>;
   truth(world: World): ProviderTruth;

@@ -1,7 +1,10 @@
 import { fingerprintOf } from './credentials.js';
 import type { ProviderName } from './credentials.js';
 
-/** One request that a provider port received, as `truth` shows it. Times in ms of the world's clock. */
+/**
+ * One request that a provider port received, as `truth` shows it. Times in ms of the world's
+ * clock.
+ */
 export interface RequestRecord {
   /** Counts up within a world. */
   readonly seq: number;
@@ -47,7 +50,10 @@ export function storableHeaders(headers: Headers): Record<string, string> {
   return stored;
 }
 
-/** A body as it may be stored: text, cut at the limit; bytes that are no text say only their number. */
+/**
+ * A body as it may be stored: text, cut at the limit; bytes that are no text say only their
+ * number.
+ */
 export function storableBody(bytes: Uint8Array): string {
   const head = bytes.subarray(0, BODY_LIMIT_CHARS);
   const text = new TextDecoder('utf-8').decode(head);

@@ -28,7 +28,10 @@ export function openGround(dataDir: string, worlds: readonly string[] = []): Gro
   return { secret, worlds: held };
 }
 
-/** Opens the API port and the control port over some providers; closes what it opened if one fails. */
+/**
+ * Opens the API port and the control port over some providers; closes what it opened if one
+ * fails.
+ */
 export async function runProviders(
   { secret, worlds }: Ground,
   { apiPort, controlPort, controlToken, providers }: RunOptions,

@@ -89,7 +89,10 @@ function withBody({ url, method, headers }: Request, body: ArrayBuffer): Request
   return new Request(url, { method, headers, ...(body.byteLength === 0 ? {} : { body }) });
 }
 
-/** One provider's app with the core around it: credential, log, faults, and saving before the answer. */
+/**
+ * One provider's app with the core around it: credential, log, faults, and saving before the
+ * answer.
+ */
 function guard(provider: Provider, worlds: Worlds, secret: string): MiddlewareHandler<Env> {
   return async (c, next) => {
     const token = (provider.tokenOf ?? bearer)(c.req.raw.headers);
@@ -187,7 +190,10 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** Listens on the loopback address; port 0 takes a free one. @throws Error naming a port that is taken. */
+/**
+ * Listens on the loopback address; port 0 takes a free one. @throws Error naming a port that is
+ * taken.
+ */
 export async function listen(handle: Handler, port: number): Promise<Listening> {
   const answer = getRequestListener(
     async (request, bindings) => {

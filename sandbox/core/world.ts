@@ -40,8 +40,8 @@ const empty = (name: string): WorldFile => ({
 });
 
 /**
- * One world: what really exists at the providers, its own clock and its own faults. It is one JSON file,
- * saved before each answer, so that it outlives a kill.
+ * One world: what really exists at the providers, its own clock and its own faults. It is one
+ * JSON file, saved before each answer, so that it outlives a kill.
  */
 export class World {
   readonly name: string;
@@ -93,8 +93,8 @@ export class World {
   }
 
   /**
-   * A provider's state: a plain JSON-able object, made once and saved with the world. Ask for it in each
-   * request, for a reset replaces it. The caller names the type it stored under `name`.
+   * A provider's state: a plain JSON-able object, made once and saved with the world. Ask for it
+   * in each request, for a reset replaces it. The caller names the type it stored under `name`.
    */
   slot<T extends object>(name: string, make: () => T): T {
     const held = this.#file.slots[name];
@@ -118,7 +118,10 @@ export class World {
     return noted;
   }
 
-  /** Writes a request to the world's log on disk, in append-only form: the log outgrows the state. */
+  /**
+   * Writes a request to the world's log on disk, in append-only form: the log outgrows the
+   * state.
+   */
   finishRequest(record: RequestRecord): void {
     appendFileSync(this.#requestsPath, `${JSON.stringify(record)}\n`, { mode: 0o600 });
   }
@@ -172,7 +175,10 @@ export class Worlds {
     }
   }
 
-  /** The world of that name, empty if it is new. @throws RangeError for a name no world can have. */
+  /**
+   * The world of that name, empty if it is new. @throws RangeError for a name no world can
+   * have.
+   */
   get(name: string): World {
     if (!WORLD_NAME.test(name)) throw new RangeError(`no world can be named '${name}'`);
     const held = this.#open.get(name);
@@ -201,7 +207,10 @@ function readWorldFile(path: string): WorldFile {
   return file;
 }
 
-/** The log's lines; a last line cut short by a kill belongs to a request that was never answered. */
+/**
+ * The log's lines; a last line cut short by a kill belongs to a request that was never
+ * answered.
+ */
 function readRequests(path: string): RequestRecord[] {
   if (!existsSync(path)) return [];
   const records: RequestRecord[] = [];

@@ -11,7 +11,10 @@ export class Call {
   readonly state: StripeState;
   /** Objects this request made, by id: what `lag` hides. */
   readonly made: string[] = [];
-  /** What happens right after the answer is fixed: a person who adds a card to each new customer. */
+  /**
+   * What happens right after the answer is fixed: a person who adds a card to each new
+   * customer.
+   */
   readonly afterwards: (() => void)[] = [];
 
   constructor(
@@ -58,7 +61,10 @@ export class Call {
     return found;
   }
 
-  /** The object of that id as a read sees it. @throws StripeProblem 404, also while it is hidden. */
+  /**
+   * The object of that id as a read sees it. @throws StripeProblem 404, also while it is
+   * hidden.
+   */
   see<K extends keyof Collections>(
     collection: K,
     what: string,

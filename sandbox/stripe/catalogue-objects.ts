@@ -125,7 +125,10 @@ export function newPrice(id: string, created: number, given: GivenPrice): Price 
   };
 }
 
-/** Sets what a price costs, in cents. The real API has no such call: a person's doing, or a fault. */
+/**
+ * Sets what a price costs, in cents. The real API has no such call: a person's doing, or a
+ * fault.
+ */
 export function setAmount(price: Price, amountMinor: number): void {
   price.unit_amount = amountMinor;
   price.unit_amount_decimal = String(amountMinor);

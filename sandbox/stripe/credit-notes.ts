@@ -10,7 +10,10 @@ import { int, mergeMetadata, metadata, paging, text } from './params.js';
 import type { Charge, CreditNote } from './payment-objects.js';
 import { invalid, notDone } from './problem.js';
 
-/** What may still be credited: what was paid, less earlier notes and less refunds made without one. */
+/**
+ * What may still be credited: what was paid, less earlier notes and less refunds made without
+ * one.
+ */
 function creditable(call: Call, invoice: Invoice, charge: Charge): number {
   const notes = Object.values(call.state.creditNotes).filter((one) => one.invoice === invoice.id);
   const credited = notes.reduce((sum, { amount }) => sum + amount, 0);
@@ -99,8 +102,8 @@ const create = route('POST', '/v1/credit_notes', {
     }
     if (back + outOfBand !== amount) {
       throw invalid(
-        'The sum of credit amount, refund amount and out of band amount must equal the credit note ' +
-          'amount on a paid invoice.',
+        'The sum of credit amount, refund amount and out of band amount must equal the credit ' +
+          'note amount on a paid invoice.',
         'amount',
       );
     }

@@ -37,7 +37,10 @@ const NOT_DONE = [
 
 type Members = z.output<z.ZodObject<typeof members>>;
 
-/** The customer of that id, as a write finds it. @throws StripeProblem 404, also once it is deleted. */
+/**
+ * The customer of that id, as a write finds it. @throws StripeProblem 404, also once it is
+ * deleted.
+ */
 export function liveCustomer(call: Call, id: string, param = 'id'): Customer {
   const found = livingCustomer(call.state, id);
   if (found === undefined) throw missing('customer', id, param);
@@ -57,7 +60,8 @@ function apply(call: Call, customer: Customer, given: Members): void {
     call.state.paymentMethods[method]?.customer !== customer.id
   ) {
     throw invalid(
-      `The customer does not have a payment method with the ID ${method}. The payment method must be ` +
+      `The customer does not have a payment method with the ID ${method}. The payment method ` +
+        `must be ` +
         `attached to the customer.`,
       'invoice_settings[default_payment_method]',
       'resource_missing',

@@ -48,23 +48,27 @@ function mismatch(request: KeyedRequest, first: Omit<KeyedRequest, 'key'>): void
   };
   if (first.method !== request.method || first.path !== request.path) {
     fail(
-      `Keys for idempotent requests can only be used for the same endpoint they were first used for ` +
-        `('${first.path}' vs '${request.path}'). Try using a key other than '${request.key}' if you ` +
+      `Keys for idempotent requests can only be used for the same endpoint they were first ` +
+        `used for ` +
+        `('${first.path}' vs '${request.path}'). Try using a key other than '${request.key}' ` +
+        `if you ` +
         `meant to execute a different request.`,
     );
   }
   if (first.paramsHash !== request.paramsHash) {
     fail(
-      `Keys for idempotent requests can only be used with the same parameters they were first used ` +
-        `with. Try using a key other than '${request.key}' if you meant to execute a different request.`,
+      `Keys for idempotent requests can only be used with the same parameters they were first ` +
+        `used ` +
+        `with. Try using a key other than '${request.key}' if you meant to execute a ` +
+        `different request.`,
     );
   }
 }
 
 /**
- * Takes a key for a request. Returns what was stored under it, or undefined if the request is now the
- * one that executes; then `release` must follow. @throws StripeProblem 400 on other parameters, 409
- * while another request holds the key.
+ * Takes a key for a request. Returns what was stored under it, or undefined if the request is now
+ * the one that executes; then `release` must follow. @throws StripeProblem 400 on other
+ * parameters, 409 while another request holds the key.
  */
 export function take(world: World, request: KeyedRequest): StoredAnswer | undefined {
   if (request.key.length > KEY_LIMIT_CHARS) {
@@ -84,7 +88,8 @@ export function take(world: World, request: KeyedRequest): StoredAnswer | undefi
   if (runningIn(world).has(request.key)) {
     throw new StripeProblem(
       409,
-      `There is currently another in-progress request using this Idempotent Key (that probably means ` +
+      `There is currently another in-progress request using this Idempotent Key (that ` +
+        `probably means ` +
         `you submitted twice, and the other request is still going through): ${request.key}. ` +
         `Please try again later.`,
       { type: 'idempotency_error', code: 'idempotency_key_in_use' },
@@ -101,8 +106,8 @@ export function release(world: World, request: KeyedRequest, answer?: StoredAnsw
 }
 
 /**
- * Whether an answer is kept: a result of an execution that began. Refused parameters (400, 401, 403,
- * 404), conflicts (409), limits (429) and what the stand-in does not do (501) come before it.
+ * Whether an answer is kept: a result of an execution that began. Refused parameters (400, 401,
+ * 403, 404), conflicts (409), limits (429) and what the stand-in does not do (501) come before it.
  */
 export function isKept(status: number): boolean {
   return status === 200 || status === 402 || status === 500;

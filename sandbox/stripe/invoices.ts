@@ -65,7 +65,8 @@ export const invoiceRoutes: readonly Route[] = [
       const invoice = call.find('invoices', 'invoice');
       if (invoice.status !== 'open' && invoice.status !== 'uncollectible') {
         throw invalid(
-          `You can only pass in open invoices or uncollectible invoices. This invoice isn't open or ` +
+          `You can only pass in open invoices or uncollectible invoices. This invoice isn't ` +
+            `open or ` +
             `uncollectible: it is ${invoice.status}.`,
         );
       }

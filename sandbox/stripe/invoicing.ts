@@ -68,7 +68,10 @@ function linesOf(call: Call, invoice: string, subscription: Subscription): Invoi
   }));
 }
 
-/** A finalized invoice over a subscription's period: open, or paid at once if it is over nothing. */
+/**
+ * A finalized invoice over a subscription's period: open, or paid at once if it is over
+ * nothing.
+ */
 export function invoiceFor(
   call: Call,
   subscription: Subscription,

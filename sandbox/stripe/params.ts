@@ -67,7 +67,10 @@ function problemOf(raw: z.core.$ZodIssue, notDoneParams: readonly string[]): Str
   return invalid(`Invalid ${param}: ${issue.message}`, param);
 }
 
-/** Parses parameters, or throws the API's error naming the parameter. `expand` is taken off first. */
+/**
+ * Parses parameters, or throws the API's error naming the parameter. `expand` is taken off
+ * first.
+ */
 export function parseParams<T>(
   schema: z.ZodType<T>,
   raw: Record<string, unknown>,

@@ -109,7 +109,8 @@ const routes: Route[] = [
       const method = call.find('paymentMethods', 'PaymentMethod');
       if (method.customer === null) {
         throw invalid(
-          'The payment method you provided is not attached to a customer so detachment is impossible.',
+          'The payment method you provided is not attached to a customer so detachment is ' +
+            'impossible.',
         );
       }
       detach(call, method);

@@ -1,7 +1,10 @@
 import type { List } from './billing-objects.js';
 import type { Metadata } from './customer-objects.js';
 
-/** Objects of money taken and given back. Amounts in cents, times in seconds of the world's clock. */
+/**
+ * Objects of money taken and given back. Amounts in cents, times in seconds of the world's
+ * clock.
+ */
 export type PaymentIntentStatus =
   | 'requires_payment_method'
   | 'requires_confirmation'

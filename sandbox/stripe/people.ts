@@ -168,7 +168,10 @@ export const stripePeople: Readonly<Record<string, PersonAction>> = {
   'set-choice': setChoice,
 };
 
-/** What a `price-drift` does: adds to the prices that a request names, or to all if it names none. */
+/**
+ * What a `price-drift` does: adds to the prices that a request names, or to all if it names
+ * none.
+ */
 export function drift(world: World, text: string, byMinor: number): void {
   const prices = Object.values(stripeState(world).prices);
   const named = prices.filter(

@@ -53,7 +53,10 @@ export function missing(what: string, id: string, param = 'id'): StripeProblem {
   });
 }
 
-/** 402: the issuer said no. Stored under the idempotency key, as every answer of a begun execution. */
+/**
+ * 402: the issuer said no. Stored under the idempotency key, as every answer of a begun
+ * execution.
+ */
 export function declined(paymentIntent?: unknown): StripeProblem {
   return new StripeProblem(402, 'Your card was declined.', {
     type: 'card_error',

@@ -102,7 +102,10 @@ function newState(world: World): StripeState {
   return state;
 }
 
-/** Puts a monthly plan into the catalogue: a product and a price under fixed ids. Cents, seconds. */
+/**
+ * Puts a monthly plan into the catalogue: a product and a price under fixed ids. Cents,
+ * seconds.
+ */
 export function addPlan(
   state: StripeState,
   plan: { key: string; name: string; amountMinor: number; currency: string; created: number },

@@ -63,14 +63,18 @@ function methodFor(call: Call, customer: string, named: string | undefined): str
   if (named === undefined) return payingMethod(call, { customer, own: null });
   if (call.state.paymentMethods[named]?.customer === customer) return named;
   throw invalid(
-    `The customer does not have a payment method with the ID ${named}. The payment method must be ` +
+    `The customer does not have a payment method with the ID ${named}. The payment method ` +
+      `must be ` +
       `attached to the customer.`,
     'default_payment_method',
     'resource_missing',
   );
 }
 
-/** `error_if_incomplete`: a payment that would not go through ends the request, and nothing is made. */
+/**
+ * `error_if_incomplete`: a payment that would not go through ends the request, and nothing is
+ * made.
+ */
 function refuseIncomplete(outcome: PaymentOutcome): void {
   if (outcome === 'declined') throw declined();
   if (outcome !== 'requires_action') return;
@@ -109,7 +113,8 @@ const create = route('POST', '/v1/subscriptions', {
     }
     if (behavior === 'pending_if_incomplete') {
       throw invalid(
-        'pending_if_incomplete is only for updates and cannot be passed when creating a subscription.',
+        'pending_if_incomplete is only for updates and cannot be passed when creating a ' +
+          'subscription.',
         'payment_behavior',
       );
     }

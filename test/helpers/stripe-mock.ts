@@ -3,7 +3,10 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-/** The vendor's own mock, which knows the OpenAPI of every request. Pinned: its spec moves with it. */
+/**
+ * The vendor's own mock, which knows the OpenAPI of every request. Pinned: its spec moves with
+ * it.
+ */
 const VERSION = 'v0.203.0';
 const CACHE = join(homedir(), '.cache', 'countersign', `stripe-mock-${VERSION}`);
 
@@ -46,7 +49,8 @@ export function stripeMockBinary(): string {
   if (built.status === 0 && executable(cached)) return cached;
   const why = built.error?.message ?? built.stderr.trim().split('\n').at(-1) ?? '';
   throw new Error(
-    `stripe-mock ${VERSION} is not on the PATH and could not be built (${why}): install Go, or put ` +
+    `stripe-mock ${VERSION} is not on the PATH and could not be built (${why}): install Go, ` +
+      `or put ` +
       `stripe-mock on the PATH, or name it in STRIPE_MOCK_BIN`,
   );
 }

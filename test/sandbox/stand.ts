@@ -68,7 +68,10 @@ export function freshWorld(): string {
   return `w-${process.pid}-${worlds}`;
 }
 
-/** A header of an answer. With the fetch client the SDK hands out fetch's own Headers, not an object. */
+/**
+ * A header of an answer. With the fetch client the SDK hands out fetch's own Headers, not an
+ * object.
+ */
 export function headerOf(
   made: { lastResponse: { headers: unknown } },
   name: string,

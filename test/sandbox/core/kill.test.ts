@@ -52,7 +52,7 @@ async function startChild(): Promise<{
   };
 }
 
-test('what was answered outlives a kill -9: objects, keys, clock, requests and credentials', async () => {
+test('what was answered outlives a kill -9: objects, keys, clock, requests', async () => {
   const first = await startChild();
   const keys = await first.control.credentials('main');
   const stripe = stripeClient(first.apiUrl, keys.stripe.actions);

@@ -37,7 +37,7 @@ test('worlds lie side by side: what one key makes, another key does not see', as
   expect(clocks[0]!.now - clocks[1]!.now).toBeGreaterThan(3_500_000);
 });
 
-test('a foreign credential answers 401 in the shape of the provider and is kept nowhere', async () => {
+test('a foreign credential answers 401 in the provider’s shape and is kept nowhere', async () => {
   const foreign = 'sk_test_main_actions_0123456789abcdef0123456789abcdef';
   const stripe = stripeClient(stand.apiUrl, foreign);
   await expect(stripe.customers.list()).rejects.toMatchObject({
@@ -54,7 +54,7 @@ test('a foreign credential answers 401 in the shape of the provider and is kept 
   }
 });
 
-test('the request log has the SDK’s own User-Agent, the role and a fingerprint for the key', async () => {
+test('the request log has the SDK’s User-Agent, the role and the key’s fingerprint', async () => {
   const world = freshWorld();
   const key = stand.credentials(world).stripe.compensations;
   await stripeClient(stand.apiUrl, key).customers.create({ name: 'N' }, { idempotencyKey: 'k' });
@@ -76,7 +76,7 @@ test('the request log has the SDK’s own User-Agent, the role and a fingerprint
   ]);
 });
 
-test('an unknown route answers 501 in the shape of the provider, and the truth names it', async () => {
+test('an unknown route answers 501 in the provider’s shape, and the truth names it', async () => {
   const world = freshWorld();
   const stripe = stripeClient(stand.apiUrl, stand.credentials(world).stripe.actions);
   await expect(stripe.topups.list()).rejects.toMatchObject({
@@ -90,7 +90,7 @@ test('an unknown route answers 501 in the shape of the provider, and the truth n
   expect((await fetch(`${stand.apiUrl}/elsewhere`)).status).toBe(501);
 });
 
-test('the control port refuses a wrong token, and any Host that is not of the loopback', async () => {
+test('the control port refuses a wrong token, and any Host not of the loopback', async () => {
   expect((await control('truth', {}, 'wrong')).status).toBe(401);
   const { hostname, port } = new URL(stand.controlUrl);
   const status = await new Promise((resolve, reject) => {
@@ -112,7 +112,7 @@ test('the control port refuses a wrong token, and any Host that is not of the lo
   expect(status).toBe(403);
 });
 
-test('the control routes are not under the providers’ paths, nor theirs under the control port', async () => {
+test('control routes are not under the providers’ paths, nor theirs under control', async () => {
   expect((await fetch(`${stand.apiUrl}/_sandbox/truth`)).status).toBe(501);
   const { status } = await fetch(`${stand.controlUrl}/v1/customers`, {
     headers: { authorization: `Bearer ${CONTROL_TOKEN}` },

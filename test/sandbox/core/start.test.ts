@@ -18,7 +18,7 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-test('one call starts both providers, the control port and the edge, each on the loopback', async () => {
+test('one call starts both providers, control and edge, each on the loopback', async () => {
   for (const url of [sandbox.apiUrl, sandbox.controlUrl, sandbox.edgeUrl]) {
     expect(new URL(url).hostname).toBe('127.0.0.1');
   }

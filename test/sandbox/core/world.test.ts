@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { mkdtempSync, readFileSync, rmSync, statSync, appendFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, appendFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -22,7 +22,7 @@ afterEach(() => {
   for (const one of folders.splice(0)) rmSync(one, { recursive: true, force: true });
 });
 
-test('a saved world is the same after it is opened again: state, clock, faults and requests', async () => {
+test('a saved world is the same when opened again: state, clock, faults, requests', async () => {
   const dir = folder();
   const world = new Worlds(dir).get('alpha');
   world.slot('things', () => ({ count: 0 })).count = 7;
@@ -87,6 +87,13 @@ test('the folder and the secret are for their owner alone', () => {
   expect(secretFile(dir, 'secret')).toBe(secretFile(dir, 'secret'));
 });
 
+test('a secret that others can read is refused, by name', () => {
+  const dir = folder();
+  secretFile(dir, 'secret');
+  chmodSync(join(dir, 'secret'), 0o644);
+  expect(() => secretFile(dir, 'secret')).toThrow(`${join(dir, 'secret')} can be read by others`);
+});
+
 test('a credential names its world and role, and any change makes it nobody’s', () => {
   const { stripe, cloudflare } = mintCredentials('secret', 'my-world');
   expect(stripe.actions).toMatch(/^sk_test_my-world_actions_[0-9a-f]{32}$/);
@@ -128,7 +135,7 @@ const rule = (over: Partial<FaultRuleInput> = {}): FaultRuleInput => ({
   ...over,
 });
 
-test('a fault strikes the nth matching request since it was armed, as many times as it says', () => {
+test('a fault strikes the nth match since it was armed, as many times as it says', () => {
   const plan = new FaultPlan();
   plan.take('stripe', 'POST', '/v1/customers');
   plan.arm([faultRuleSchema.parse(rule({ nth: 2, times: 2 }))]);

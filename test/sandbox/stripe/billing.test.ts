@@ -123,7 +123,7 @@ test.each(['error_if_incomplete', 'allow_incomplete'] as const)(
   },
 );
 
-test('allow_incomplete with a declined card makes an incomplete subscription and an open invoice', async () => {
+test('allow_incomplete with a declined card: incomplete, and an open invoice', async () => {
   const id = await customer('declined');
   const made = await subscribe(id, 'allow_incomplete');
   const invoice = made.latest_invoice as Stripe.Invoice;
@@ -168,7 +168,7 @@ test('an incomplete subscription expires after 23 hours and its invoice is void'
   expect((await stand.control.truth(world)).living.map(({ kind }) => kind)).toEqual(['customer']);
 });
 
-test('the second cancel is 404 resource_missing although a get still shows the subscription canceled', async () => {
+test('the second cancel is 404 resource_missing although a get shows it canceled', async () => {
   const { subscription } = await paid();
   const canceled = await stripe.subscriptions.cancel(subscription.id, {
     invoice_now: false,
@@ -253,7 +253,7 @@ test('an open invoice is voided, a draft deleted, and neither the other way roun
   await expect(stripe.invoices.retrieve(draft.id)).rejects.toMatchObject({ statusCode: 404 });
 });
 
-test('a refund comes back once: more than is left and the second full one are refused', async () => {
+test('a refund comes once: more than is left, or a second full one, is refused', async () => {
   const { intent, charge } = await paid();
   await expect(
     stripe.refunds.create({ payment_intent: intent, amount: 1901 }),
@@ -278,7 +278,7 @@ test('a refund comes back once: more than is left and the second full one are re
   expect((await stripe.refunds.retrieve(part.id)).charge).toBe(charge);
 });
 
-test('a refund that is pending is no money yet, and a person’s bank settles or fails it', async () => {
+test('a pending refund is no money yet, and a person’s bank settles or fails it', async () => {
   const { intent, charge } = await paid();
   await stand.control.people(world, { do: 'set-choice', name: 'refunds', value: 'pending' });
   const made = await stripe.refunds.create({ payment_intent: intent });
@@ -302,7 +302,7 @@ test('a failed refund leaves the charge as it was', async () => {
   });
 });
 
-test('a credit note gives the money back through a refund, and counts refunds made without it', async () => {
+test('a credit note gives back by a refund, and counts refunds made without it', async () => {
   const { invoice, intent } = await paid();
   await stripe.refunds.create({ payment_intent: intent, amount: 400 });
   const note = (amount: number): Promise<Stripe.CreditNote> =>
@@ -329,7 +329,7 @@ test('a credit note whose parts do not add up is refused', async () => {
   ).rejects.toMatchObject({ statusCode: 400 });
 });
 
-test('a disputed charge cannot be refunded, and the dispute costs more than the charge', async () => {
+test('a disputed charge cannot be refunded, and the dispute takes it back', async () => {
   const { charge } = await paid();
   await stand.control.people(world, { do: 'dispute', charge });
   await expect(stripe.refunds.create({ charge })).rejects.toMatchObject({
@@ -340,7 +340,7 @@ test('a disputed charge cannot be refunded, and the dispute costs more than the 
   expect(data).toEqual([expect.objectContaining({ amount: 1900, status: 'needs_response' })]);
 });
 
-test('the balance ledger adds up: charges less refunds less fees, and a refund returns no fee', async () => {
+test('the balance ledger adds up: charges less refunds less fees, which stay', async () => {
   const { intent } = await paid();
   await stripe.refunds.create({ payment_intent: intent });
   const { data } = await stripe.balanceTransactions.list();

@@ -39,7 +39,7 @@ test('refuse: a final 400 without acting, not stored under the key', async () =>
   expect((await create()).object).toBe('customer');
 });
 
-test('act-then-drop: the answer is lost, the object is there, and the same key brings it', async () => {
+test('act-then-drop: the answer is lost, the object is there, the same key brings it', async () => {
   await arm('act-then-drop');
   await expect(create()).rejects.toMatchObject({ type: 'StripeConnectionError' });
   expect(await customers()).toBe(1);
@@ -70,7 +70,7 @@ test('stored-500: does not act, and the key answers the 500 for ever', async () 
   expect(await customers()).toBe(0);
 });
 
-test('hang: holds the socket until the client leaves and does not act; the key is free then', async () => {
+test('hang: holds the socket until the client leaves, does not act, frees the key', async () => {
   await arm('hang');
   const impatient = stripeClient(stand.apiUrl, stand.credentials(world).stripe.actions, 150);
   await expect(
@@ -129,7 +129,7 @@ test('decline: 402, stored under its key', async () => {
   expect((await create('k2')).name).toBe('A');
 });
 
-test('decline on a subscription declines the payment whatever the card, and makes nothing', async () => {
+test('decline on a subscription declines whatever the card, and makes nothing', async () => {
   await stand.control.people(world, { do: 'standing-payment-method', card: 'visa' });
   const { id } = await create();
   await arm('decline', { path: '/v1/subscriptions' });

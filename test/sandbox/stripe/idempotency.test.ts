@@ -20,7 +20,7 @@ const customers = async (): Promise<number> => (await stripe.customers.list()).d
 const create = (name: string, key: string): Promise<Stripe.Response<Stripe.Customer>> =>
   stripe.customers.create({ name }, { idempotencyKey: key });
 
-test('the idempotency store replays a stored success: same object, marked as replayed', async () => {
+test('the idempotency store replays a stored success, marked as replayed', async () => {
   const first = await create('A', 'k');
   const second = await create('A', 'k');
   expect(second).toEqual(first);
@@ -48,7 +48,7 @@ test('the idempotency store refuses other parameters under a used key', async ()
   expect(await customers()).toBe(1);
 });
 
-test('the idempotency store refuses another endpoint under a used key, the parameters being the same', async () => {
+test('the idempotency store refuses another endpoint, parameters being the same', async () => {
   await create('A', 'k');
   await expect(
     stripe.products.create({ name: 'A' }, { idempotencyKey: 'k' }),
@@ -67,7 +67,7 @@ test('the idempotency store compares parameters whatever their order', async () 
   expect(second.id).toBe(first.id);
 });
 
-test('the idempotency store answers 409 while the first request under the key still runs', async () => {
+test('the idempotency store answers 409 while the first request still runs', async () => {
   await stand.control.faults(world, [
     { provider: 'stripe', method: 'POST', path: '/v1/customers', fault: 'slow', ms: 300 },
   ]);
@@ -83,7 +83,7 @@ test('the idempotency store answers 409 while the first request under the key st
   expect(await customers()).toBe(1);
 });
 
-test('a conflict is not stored: the key answers the first request’s result afterwards', async () => {
+test('a conflict is not stored: the key answers the first result afterwards', async () => {
   await stand.control.faults(world, [
     { provider: 'stripe', method: 'POST', path: '/v1/customers', fault: 'slow', ms: 200 },
   ]);
@@ -94,7 +94,7 @@ test('a conflict is not stored: the key answers the first request’s result aft
   expect((await create('A', 'k')).id).toBe(first.id);
 });
 
-test('the idempotency store does not keep refused parameters: the key is free for a right request', async () => {
+test('the idempotency store does not keep refused parameters: the key stays free', async () => {
   await expect(
     stripe.customers.create({ email: 'nonsense' }, { idempotencyKey: 'k' }),
   ).rejects.toMatchObject({ statusCode: 400, code: 'email_invalid' });
@@ -108,7 +108,7 @@ test('the idempotency store does not keep a 404', async () => {
   expect((await create('A', 'k')).name).toBe('A');
 });
 
-test('the idempotency store replays a stored 402, even after the card was mended; a new key does not', async () => {
+test('the idempotency store replays a stored 402, even after the card was mended', async () => {
   const { id } = await create('A', 'c');
   await stand.control.people(world, { do: 'add-payment-method', customer: id, card: 'declined' });
   const subscribe = (key: string): Promise<Stripe.Subscription> =>
@@ -141,7 +141,7 @@ test('the idempotency store replays a stored 500 for as long as it keeps the key
   expect((await create('A', 'k2')).name).toBe('A');
 });
 
-test('the idempotency store forgets a key after 24 hours of the world’s clock: the same call acts again', async () => {
+test('the idempotency store forgets a key after 24 hours: the same call acts again', async () => {
   const first = await create('A', 'k');
   await stand.control.clock(world, 24 * HOUR_MS - 60_000);
   expect((await create('A', 'k')).id).toBe(first.id);

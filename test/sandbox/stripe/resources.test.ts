@@ -25,7 +25,7 @@ const raw = (path: string, init: RequestInit = {}): Promise<Response> =>
     },
   });
 
-test('the transport reads nested form keys and echoes Stripe-Version and a fresh Request-Id', async () => {
+test('the transport reads nested form keys, echoes Stripe-Version, adds a Request-Id', async () => {
   const answer = await raw('/v1/customers', {
     method: 'POST',
     body: 'email=o%40example.com&metadata[a]=1&metadata[b]=x%26y',
@@ -77,7 +77,7 @@ test.each([
   expect((await stand.control.truth(world)).living).toEqual([]);
 });
 
-test('a parameter that the real API has and the stand-in does not answers 501, by name', async () => {
+test('a parameter that only the real API has answers 501, by name', async () => {
   await expect(stripe.customers.create({ tax_exempt: 'exempt' })).rejects.toMatchObject({
     statusCode: 501,
     message: expect.stringContaining('tax_exempt'),
@@ -113,7 +113,7 @@ test('metadata is echoed, merged by key, and unset by an empty value', async () 
   expect((await stripe.customers.update(id, { metadata: '' })).metadata).toEqual({});
 });
 
-test('a deleted customer is still answered with 200 and deleted, and is gone from lists', async () => {
+test('a deleted customer is still answered, as deleted, and is gone from lists', async () => {
   const { id } = await stripe.customers.create({ email: 'a@example.com' });
   await stripe.customers.del(id);
   expect(await stripe.customers.retrieve(id)).toEqual({ id, object: 'customer', deleted: true });
@@ -124,7 +124,7 @@ test('a deleted customer is still answered with 200 and deleted, and is gone fro
   expect((await stand.control.truth(world)).living).toEqual([]);
 });
 
-test('pm_card_visa attaches as a method of its own and becomes the default only when asked', async () => {
+test('pm_card_visa attaches as a method of its own, the default only when asked', async () => {
   const { id } = await stripe.customers.create({ name: 'A' });
   const method = await stripe.paymentMethods.attach('pm_card_visa', { customer: id });
   expect(method).toMatchObject({ customer: id, type: 'card', card: { last4: '4242' } });
@@ -144,7 +144,7 @@ test('pm_card_visa attaches as a method of its own and becomes the default only 
   expect((await stripe.paymentMethods.list({ customer: id })).data).toEqual([]);
 });
 
-test('pm_card_chargeDeclined is declined on attaching, unless the world’s choice lets it in', async () => {
+test('pm_card_chargeDeclined is declined on attaching, unless a choice lets it in', async () => {
   const { id } = await stripe.customers.create({ name: 'A' });
   await expect(
     stripe.paymentMethods.attach('pm_card_chargeDeclined', { customer: id }),
@@ -202,7 +202,7 @@ test('an open setup intent is living until it is canceled', async () => {
   expect((await stand.control.truth(world)).living).toHaveLength(1);
 });
 
-test('a standing person gives each new customer a card after the answer, and can take it away', async () => {
+test('a standing person gives each new customer a card, and can take it away', async () => {
   await stand.control.people(world, { do: 'standing-payment-method', card: 'visa' });
   const { id, invoice_settings: settings } = await stripe.customers.create({ name: 'A' });
   expect(settings.default_payment_method).toBeNull();
@@ -213,7 +213,7 @@ test('a standing person gives each new customer a card after the answer, and can
   expect(gone.invoice_settings.default_payment_method).toBeNull();
 });
 
-test('a new world has the two plans under their lookup keys, at 19.00 and 49.00 USD a month', async () => {
+test('a new world has the two plans by lookup key, at 19.00 and 49.00 USD a month', async () => {
   const { data } = await stripe.prices.list({ lookup_keys: ['starter', 'growth'], active: true });
   expect(
     data.map(({ id, unit_amount, currency, recurring }) => [

@@ -105,7 +105,7 @@ async function wholeSaga(stripe: Stripe, world: string): Promise<void> {
   expect((await stand.control.truth(world)).living).toEqual([]);
 }
 
-test('every request that the stand-in answered is one that Stripe’s own OpenAPI takes', async () => {
+test('every request that the stand-in answered is one that Stripe’s OpenAPI takes', async () => {
   const world = freshWorld();
   const stripe = stripeClient(stand.apiUrl, stand.credentials(world).stripe.actions);
   await wholeSaga(stripe, world);
