@@ -3,6 +3,14 @@ import { z } from 'zod';
 import { UnreachableError, UsageError } from './errors.js';
 import { readPrivateFile, writePrivateFile } from './private-files.js';
 
+const sandboxSchema = z.object({
+  apiUrl: z.string(),
+  controlUrl: z.string(),
+  controlTokenFile: z.string(),
+  edgeUrl: z.string(),
+});
+export type SandboxEndpoints = z.infer<typeof sandboxSchema>;
+
 /** Where the processes of one embedded stack answer. Holds a password: the file is 0600. */
 export const endpointsSchema = z.object({
   /** The supervisor's process id. */
@@ -14,14 +22,7 @@ export const endpointsSchema = z.object({
   /** Absent when Temporal is somebody else's. */
   temporalUi: z.string().optional(),
   namespace: z.string(),
-  sandbox: z
-    .object({
-      apiUrl: z.string(),
-      controlUrl: z.string(),
-      controlTokenFile: z.string(),
-      edgeUrl: z.string(),
-    })
-    .optional(),
+  sandbox: sandboxSchema.optional(),
   /** The HTTP server, when one runs. */
   serverUrl: z.string().optional(),
 });
@@ -63,4 +64,22 @@ function parsed(content: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+const sandboxFile = (dataDir: string): string => path.join(dataDir, 'sandbox.json');
+
+/** Tells the other processes of a data folder where a sandbox answers that no supervisor started. */
+export function writeSandboxEndpoints(dataDir: string, sandbox: SandboxEndpoints): void {
+  writePrivateFile(sandboxFile(dataDir), `${JSON.stringify(sandbox, null, 2)}\n`);
+}
+
+/** Where the sandbox answers that was started by itself on this folder. @throws UnreachableError when none was */
+export function readSandboxEndpoints(dataDir: string): SandboxEndpoints {
+  const result = sandboxSchema.safeParse(parsed(readPrivateFile(sandboxFile(dataDir)) ?? ''));
+  if (result.success) return result.data;
+  throw new UnreachableError({
+    what: 'no sandbox was started on this data folder',
+    where: dataDir,
+    remedy: 'Start it with `countersign sandbox` on the same data folder',
+  });
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readEndpoints, type Endpoints } from '../config/endpoints.js';
+import { readEndpoints, readSandboxEndpoints, type SandboxEndpoints } from '../config/endpoints.js';
 import { UnreachableError, UsageError } from '../config/errors.js';
 import type { Config } from '../config/load.js';
 import { readPrivateFile } from '../config/private-files.js';
@@ -81,7 +81,7 @@ export async function gatewaySettings(
       credentials: liveCredentials(config, HELD[role]),
       settling: LIVE_SETTLING,
     };
-  const sandbox = sandboxOf(readEndpoints(config.dataDir), config.dataDir);
+  const sandbox = sandboxOf(config);
   return {
     databaseUrl,
     providers: 'sandbox',
@@ -92,10 +92,12 @@ export async function gatewaySettings(
   };
 }
 
-type Sandbox = NonNullable<Endpoints['sandbox']>;
-
-function sandboxOf(endpoints: Endpoints, dataDir: string): Sandbox {
-  if (endpoints.sandbox !== undefined) return endpoints.sandbox;
+/** Beside a Temporal and a database of their own, workers find the sandbox by the file that it wrote itself. */
+function sandboxOf({ temporal, databaseUrl, dataDir }: Config): SandboxEndpoints {
+  if (temporal.address !== undefined && databaseUrl !== undefined)
+    return readSandboxEndpoints(dataDir);
+  const { sandbox } = readEndpoints(dataDir);
+  if (sandbox !== undefined) return sandbox;
   throw new UsageError({
     what: 'this stack has no sandbox, and the configuration says `providers: sandbox`',
     where: dataDir,
@@ -109,7 +111,10 @@ interface Minted {
 }
 
 /** Asks the sandbox's control port for credentials that it mints itself: it accepts no others. */
-async function mintedCredentials(sandbox: Sandbox, roles: readonly Role[]): Promise<Credentials> {
+async function mintedCredentials(
+  sandbox: SandboxEndpoints,
+  roles: readonly Role[],
+): Promise<Credentials> {
   const token = readPrivateFile(sandbox.controlTokenFile)?.trim();
   const url = `${sandbox.controlUrl}/_sandbox/credentials?world=main`;
   let minted: Minted;

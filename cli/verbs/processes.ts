@@ -1,10 +1,19 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../config/errors.js';
+import { readSandboxEndpoints } from '../../config/endpoints.js';
+import { readPrivateFile } from '../../config/private-files.js';
+import { secretFile } from '../../config/secrets.js';
+import { databaseNow } from '../../store/clock.js';
 import { migrate } from '../../store/migrate.js';
+import { countPersons } from '../../store/people.js';
+import { SandboxControl } from '../../sandbox/control-client.js';
+import { bootstrapFile, drawBootstrapCode } from '../bootstrap-code.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
+import { prepareEmbedded } from '../prepare.js';
 
 export const ROLES = ['workflows', 'actions', 'compensations', 'all'] as const;
 export type Role = (typeof ROLES)[number];
@@ -20,10 +29,13 @@ export const registerProcesses: Register = (verbs) => {
   verbs
     .add('worker', 'Runs one worker until interrupted', 'countersign worker --role actions')
     .requiredOption('--role <role>', `what it does: ${ROLES.join(', ')}`)
+    .option('--check', 'start nothing: say whether one of this role polls; exit code 1 if not')
     .action(
-      verbs.run(async (context, options: { readonly role: string }) =>
-        runProgram(context, PROGRAMS.worker, ['--role', roleOf(options.role)]),
-      ),
+      verbs.run(async (context, options: { readonly role: string; readonly check?: boolean }) => {
+        const role = roleOf(options.role);
+        if (options.check === true) return checkWorker(context, role);
+        return runProgram(context, PROGRAMS.worker, ['--role', role]);
+      }),
     );
   verbs
     .add(
@@ -34,11 +46,16 @@ export const registerProcesses: Register = (verbs) => {
     .option('--api-port <port>', 'port of both providers; a free one unless given')
     .option('--control-port <port>', 'port of the control routes')
     .option('--edge-port <port>', 'port that answers for the sites')
+    .option(
+      '--check',
+      'start nothing: say whether the one of this folder answers; exit code 1 if not',
+    )
     .action(
-      verbs.run((context, options: Readonly<Record<string, string | undefined>>) => {
+      verbs.run((context, { check, ...options }: SandboxOptions) => {
+        if (check === true) return checkSandbox(context);
         const ports = PORT_OPTIONS.flatMap(([option, flag]) => {
           const value = options[option];
-          return value === undefined ? [] : [flag, portOf(flag, value)];
+          return typeof value !== 'string' ? [] : [flag, portOf(flag, value)];
         });
         const data = ['--data', context.config.dataDir];
         return runProgram(context, PROGRAMS.sandbox, [...data, ...ports]);
@@ -52,15 +69,62 @@ export const registerProcesses: Register = (verbs) => {
     )
     .action(
       verbs.run(async (context) => {
-        const { mode } = context.config;
-        const { id } = await migrate(context.databaseUrl(), { mode });
-        context.print({ instance: id, mode }, [
+        const { mode, dataDir } = context.config;
+        const url = context.databaseUrl();
+        const id =
+          mode === 'production'
+            ? (await migrate(url, { mode })).id
+            : await prepareEmbedded(url, dataDir);
+        const codeFile = mode === 'production' ? undefined : await enrolmentCodeFile(context);
+        context.print({ instance: id, mode, enrolmentCodeFile: codeFile ?? null }, [
           `The schema is up to date. Instance ${id} (${mode}).`,
+          ...(codeFile === undefined
+            ? []
+            : [`Nobody is enrolled. The code is in ${codeFile}; it is good for 15 minutes.`]),
         ]);
         return 0;
       }),
     );
 };
+
+interface SandboxOptions {
+  readonly [port: string]: string | boolean | undefined;
+  readonly check?: boolean;
+}
+
+/** Draws a code for the first person, where a data folder was made and nobody is enrolled. */
+async function enrolmentCodeFile(context: Context): Promise<string | undefined> {
+  const { dataDir } = context.config;
+  const db = await context.database();
+  if (!existsSync(secretFile(dataDir, 'serviceKey')) || (await countPersons(db)) > 0)
+    return undefined;
+  drawBootstrapCode(dataDir, (await databaseNow(db)).getTime());
+  return bootstrapFile(dataDir);
+}
+
+/** For health checks: Temporal answers, and knows a poller of this role. */
+async function checkWorker(context: Context, role: Role): Promise<ExitCode> {
+  const { pollers } = await (await context.client()).health();
+  const polled = Object.entries(pollers).filter(([name]) => role === 'all' || name === role);
+  const idle = polled.filter(([, count]) => count === 0).map(([name]) => name);
+  context.print({ role, pollers: Object.fromEntries(polled) }, [
+    idle.length === 0 ? `${role}: polled` : `nobody polls for ${idle.join(', ')}`,
+  ]);
+  return idle.length === 0 ? EXIT.done : EXIT.otherwise;
+}
+
+/** For health checks: the sandbox that was started by itself on this folder answers. */
+async function checkSandbox(context: Context): Promise<ExitCode> {
+  const { controlUrl, controlTokenFile } = readSandboxEndpoints(context.config.dataDir);
+  const token = readPrivateFile(controlTokenFile)?.trim() ?? '';
+  const control = new SandboxControl({ controlUrl, controlToken: token });
+  const answers = await control.health().then(
+    () => true,
+    () => false,
+  );
+  context.print({ answers }, [answers ? 'the sandbox answers' : 'the sandbox does not answer']);
+  return answers ? EXIT.done : EXIT.otherwise;
+}
 
 const PORT_OPTIONS = [
   ['apiPort', '--api-port'],

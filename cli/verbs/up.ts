@@ -1,23 +1,15 @@
-import { createPublicKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { UsageError } from '../../config/errors.js';
-import { secretFile } from '../../config/secrets.js';
-import { canonicalize } from '../../domain/canonical.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
-import { policyDigestOf } from '../../domain/policy/schema.js';
-import { keyIdOf } from '../../domain/signature.js';
 import { startStack, type ServiceSpec, type Stack } from '../../embedded/supervisor.js';
 import type { StackPorts } from '../../embedded/stack-ports.js';
 import { databaseNow } from '../../store/clock.js';
-import { connect, type Database } from '../../store/connect.js';
-import { migrate } from '../../store/migrate.js';
-import { addServiceKey, countPersons } from '../../store/people.js';
-import { activatePolicy, currentPolicy } from '../../store/policies.js';
+import { connect } from '../../store/connect.js';
+import { countPersons } from '../../store/people.js';
 import { bootstrapFile, drawBootstrapCode } from '../bootstrap-code.js';
 import type { Register } from '../cli.js';
-import { LOCAL_SERVICE, type Context } from '../context.js';
+import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
+import { prepareEmbedded } from '../prepare.js';
 import { fields } from '../style.js';
 import { PROGRAMS } from './processes.js';
 
@@ -42,7 +34,7 @@ async function up(context: Context, options: UpOptions): Promise<ExitCode> {
     throw new UsageError({
       what: '`up` is for one person on one machine, and the configuration says `mode: production`',
       remedy:
-        'Run migrate and worker beside your own Temporal and PostgreSQL; see docs/production.md',
+        'Run migrate and worker beside your own Temporal and PostgreSQL; see docs/going-live.md',
     });
   const began = performance.now();
   const stack = await startEmbedded(context, options.fresh === true);
@@ -73,7 +65,9 @@ export async function startEmbedded(context: Context, fresh: boolean): Promise<S
     databaseUrl: config.databaseUrl,
     temporalAddress: config.temporal.address,
     namespace: config.temporal.namespace,
-    prepare: (endpoints) => prepareDatabase(endpoints.databaseUrl, config.dataDir),
+    prepare: async (endpoints) => {
+      await prepareEmbedded(endpoints.databaseUrl, config.dataDir);
+    },
     services: (_endpoints, ports) => services(ports),
     onProgress: context.tell,
   });
@@ -99,46 +93,6 @@ export function services(ports: StackPorts, memoryBytes = totalmem()): ServiceSp
       args: [PROGRAMS.worker, '--role', role],
     })),
   ];
-}
-
-async function prepareDatabase(url: string, dataDir: string): Promise<void> {
-  await migrate(url, { mode: 'embedded' });
-  const db = connect(url, { max: 2 });
-  try {
-    await activateBuiltIn(db);
-    await registerLocalService(db, dataDir);
-  } finally {
-    await db.destroy();
-  }
-}
-
-async function activateBuiltIn(db: Database): Promise<void> {
-  if ((await currentPolicy(db)) !== undefined) return;
-  const policy = builtInPolicy({ solo: true });
-  await activatePolicy(db, {
-    digest: policyDigestOf(policy),
-    document: canonicalize(policy),
-    activatedBy: 'built-in',
-  });
-}
-
-/** The command line of this folder may ask for any run: it acts for the one person whose machine this is. */
-async function registerLocalService(db: Database, dataDir: string): Promise<void> {
-  const publicKey = publicKeyOf(readFileSync(secretFile(dataDir, 'serviceKey'), 'utf8'));
-  await db.transaction().execute((tx) =>
-    addServiceKey(tx, {
-      keyId: keyIdOf(Buffer.from(publicKey, 'base64url')),
-      service: LOCAL_SERVICE,
-      publicKey,
-      agents: ['*'],
-      principals: ['*'],
-      environments: ['*'],
-    }),
-  );
-}
-
-function publicKeyOf(pem: string): string {
-  return createPublicKey(pem).export({ format: 'jwk' }).x ?? '';
 }
 
 async function announce(context: Context, stack: Stack): Promise<void> {

@@ -268,7 +268,8 @@ test('a site that answers other bytes than approved is looked at again, and fail
   await expect(house.gateway.verify(runId)).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
   await house.advance(11 * 60_000);
   await expect(house.gateway.verify(runId)).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' });
-  house.outside.site = { status: 200, digest: 'sha256:', bytes: 0 };
+  house.outside.site = { status: 200, digest: `sha256:${'1'.repeat(64)}`, bytes: 5 };
+  await expect(house.gateway.verify(runId)).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' });
   for (const thing of house.stub.things.filter(({ params }) => params['step'] === 'attach-domain'))
     thing.alive = false;
   await expect(house.gateway.verify(runId)).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' });

@@ -1,0 +1,54 @@
+import { createPublicKey } from 'node:crypto';
+import { readPrivateFile } from '../config/private-files.js';
+import { secretFile } from '../config/secrets.js';
+import { canonicalize } from '../domain/canonical.js';
+import { builtInPolicy } from '../domain/policy/built-in.js';
+import { policyDigestOf } from '../domain/policy/schema.js';
+import { keyIdOf } from '../domain/signature.js';
+import { connect, type Database } from '../store/connect.js';
+import { migrate } from '../store/migrate.js';
+import { addServiceKey } from '../store/people.js';
+import { activatePolicy, currentPolicy } from '../store/policies.js';
+import { LOCAL_SERVICE } from './context.js';
+
+/**
+ * Migrates the database of an embedded instance, puts the built-in policy in force if there is none, and registers
+ * the command line of the data folder as a service, if the folder has its key. Answers the instance's id.
+ */
+export async function prepareEmbedded(url: string, dataDir: string): Promise<string> {
+  const { id } = await migrate(url, { mode: 'embedded' });
+  const db = connect(url, { max: 2 });
+  try {
+    await activateBuiltIn(db);
+    const pem = readPrivateFile(secretFile(dataDir, 'serviceKey'));
+    if (pem !== undefined) await registerLocalService(db, pem);
+  } finally {
+    await db.destroy();
+  }
+  return id;
+}
+
+async function activateBuiltIn(db: Database): Promise<void> {
+  if ((await currentPolicy(db)) !== undefined) return;
+  const policy = builtInPolicy({ solo: true });
+  await activatePolicy(db, {
+    digest: policyDigestOf(policy),
+    document: canonicalize(policy),
+    activatedBy: 'built-in',
+  });
+}
+
+/** The command line of this folder may ask for any run: it acts for the one person whose machine this is. */
+async function registerLocalService(db: Database, pem: string): Promise<void> {
+  const publicKey = createPublicKey(pem).export({ format: 'jwk' }).x ?? '';
+  await db.transaction().execute((tx) =>
+    addServiceKey(tx, {
+      keyId: keyIdOf(Buffer.from(publicKey, 'base64url')),
+      service: LOCAL_SERVICE,
+      publicKey,
+      agents: ['*'],
+      principals: ['*'],
+      environments: ['*'],
+    }),
+  );
+}
