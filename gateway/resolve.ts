@@ -103,9 +103,9 @@ async function readUndone(
 ): Promise<Undone> {
   if (row?.state !== 'closing' || row.object === undefined) return { reason: 'nothing-to-resolve' };
   const run = await loadPlanned(parts, runId);
-  const effect = await resolvedEffect(parts, run, step, { role: 'compensations' });
+  const effect = await resolvedEffect(parts, run, step, { role: 'reads' });
   const made = { object: row.object, capturedMinor: row.capturedMinor, fields: row.fields };
-  const ctx = contextOf(effect, parts.providers.forReading('compensations'), {
+  const ctx = contextOf(effect, parts.providers.forReading('reads'), {
     key: idempotencyKeyOf(effect.effectId, 0),
     bundle: bundleOf(parts),
   });

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { encodeBase64url } from '../../domain/base64url.js';
 import { canonicalize, digestOf } from '../../domain/canonical.js';
 import type { DecideMessage } from '../../domain/documents.js';
 import type { Instance, RunId } from '../../domain/ids.js';
@@ -8,7 +7,7 @@ import { builtInPolicy } from '../../domain/policy/built-in.js';
 import type { Policy } from '../../domain/policy/schema.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import { canonicalRequest, parseRequest, requestDigestOf } from '../../domain/request.js';
-import { keyIdOf, publicKeyOf, signStatement } from '../../domain/signature.js';
+import { signStatement } from '../../domain/signature.js';
 import { EFFECT_STEPS } from '../../domain/steps.js';
 import type { EffectStep } from '../../domain/steps.js';
 import type { Gateway, Performed, Reversed, Sender } from '../../gateway/contract.js';
@@ -24,6 +23,8 @@ import type { Database } from '../../store/connect.js';
 import { migrate } from '../../store/migrate.js';
 import { activatePolicy } from '../../store/policies.js';
 import { freshDatabase } from '../helpers/database.js';
+import { enrolled } from './people.js';
+import type { Signer } from './people.js';
 import { classify, stubOperations } from './stub-operations.js';
 import type { StubWorld } from './stub-operations.js';
 import { startStub } from './stub-provider.js';
@@ -37,12 +38,6 @@ export interface Outside {
   billing: boolean;
   customers: CustomerSeen[];
   site: EgressAnswer;
-}
-
-export interface Signer {
-  readonly person: string;
-  readonly seed: Uint8Array;
-  readonly keyId: string;
 }
 
 export interface House {
@@ -63,13 +58,11 @@ export interface House {
   close(): Promise<void>;
 }
 
+/** What the helpers below need: also a house at the real sandbox has it. */
+export type Home = Omit<House, 'stub' | 'world' | 'outside'>;
+
 export const SETTLING_MS = 1_000;
 export const HTTP_TIMEOUT_MS = 1_000;
-
-const signer = (person: string): Signer => {
-  const seed = randomBytes(32);
-  return { person, seed, keyId: keyIdOf(publicKeyOf(seed)) };
-};
 
 /** A gateway on a database of its own, with people, a service key, the built-in policy and a scripted provider. */
 export async function openHouse(policy: Policy = builtInPolicy()): Promise<House> {
@@ -103,56 +96,7 @@ export async function openHouse(policy: Policy = builtInPolicy()): Promise<House
     egress: () => Promise.resolve(outside.site),
     httpTimeouts: { stripe: HTTP_TIMEOUT_MS, cloudflare: HTTP_TIMEOUT_MS },
   });
-  const people = [signer('p_ada'), signer('p_bob'), signer('p_owner')] as const;
-  for (const { person, seed, keyId } of people) {
-    const groups = ['approvers'];
-    const created_at = await databaseNow(db);
-    await db
-      .insertInto('persons')
-      .values({ person_id: person, name: person, groups, created_at })
-      .execute();
-    await db
-      .insertInto('keys')
-      .values({
-        key_id: keyId,
-        person_id: person,
-        public_key: encodeBase64url(publicKeyOf(seed)),
-        enrolled_at: created_at,
-        active_from: created_at,
-        revoked_at: null,
-        revoked_as: null,
-        compromised_since: null,
-      })
-      .execute();
-  }
-  const service = signer('s_local');
-  const now = await databaseNow(db);
-  await db
-    .insertInto('agents')
-    .values({ agent_id: 'launch-agent', owner_person: 'p_owner', created_at: now })
-    .execute();
-  await db
-    .insertInto('principals')
-    .values({
-      principal_id: 'pr_owner',
-      name: 'Owner',
-      email: 'owner@example.com',
-      created_at: now,
-    })
-    .execute();
-  await db
-    .insertInto('service_keys')
-    .values({
-      key_id: service.keyId,
-      service_id: 's_local',
-      public_key: encodeBase64url(publicKeyOf(service.seed)),
-      agents: ['launch-agent'],
-      principals: ['pr_owner'],
-      environments: ['development', 'production'],
-      created_at: now,
-      revoked_at: null,
-    })
-    .execute();
+  const { ada, bob, owner, service } = await enrolled(db);
   await activatePolicy(db, {
     digest: policyDigestOf(policy),
     document: canonicalize(policy),
@@ -164,9 +108,9 @@ export async function openHouse(policy: Policy = builtInPolicy()): Promise<House
     manifest: '{}',
     files: [
       { path: 'worker.mjs', sha256: '0'.repeat(64), bytes: Buffer.from('export default {}') },
+      { path: 'public/index.html', sha256: '0'.repeat(64), bytes: Buffer.from('hello') },
     ],
   });
-  const [ada, bob, owner] = people;
   return {
     db,
     url: fresh.url,
@@ -224,7 +168,7 @@ function readersOf(outside: Outside): QuoteReaders {
   };
 }
 
-export const requestOf = (house: House, change: Record<string, unknown> = {}) =>
+export const requestOf = (house: Home, change: Record<string, unknown> = {}) =>
   parseRequest({
     goal: 'Put superseal.club online',
     principal: 'owner@example.com',
@@ -239,7 +183,7 @@ export const requestOf = (house: House, change: Record<string, unknown> = {}) =>
 
 /** An admission claim as a service with this key would sign it. */
 export function claimOf(
-  house: House,
+  house: Home,
   runId: string,
   change: Record<string, unknown> = {},
   by: { statement?: Record<string, unknown>; seed?: Uint8Array } = {},
@@ -265,7 +209,7 @@ export function claimOf(
 
 /** Admits and plans a run. */
 export async function admitted(
-  house: House,
+  house: Home,
   runId = 'launch',
   change: Record<string, unknown> = {},
 ): Promise<RunId> {
@@ -276,7 +220,7 @@ export async function admitted(
 
 /** A signed decision over an open gate. */
 export async function decisionOf(
-  house: House,
+  house: Home,
   gate: OpenGate,
   by: Signer,
   change: Record<string, unknown> = {},
@@ -296,14 +240,14 @@ export async function decisionOf(
   return { ...statement, signature: signStatement(statement, by.seed) } as DecideMessage;
 }
 
-export async function opened(house: House, runId: RunId, gate: string): Promise<OpenGate> {
+export async function opened(house: Home, runId: RunId, gate: string): Promise<OpenGate> {
   const answer = await house.gateway.openGate(runId, gate);
   if (answer.gateId === undefined) throw new Error(`the gate ${gate} was not needed`);
   return answer;
 }
 
 /** Opens a gate and has Ada approve it. */
-export async function approved(house: House, runId: RunId, gate: string): Promise<OpenGate> {
+export async function approved(house: Home, runId: RunId, gate: string): Promise<OpenGate> {
   const open = await opened(house, runId, gate);
   const verdict = await house.gateway.recordDecision(
     runId,
@@ -324,11 +268,11 @@ export const sender = (
   ...(failpoint === undefined ? {} : { failpoint }),
 });
 
-export const perform = (house: House, runId: RunId, step: EffectStep): Promise<Performed> =>
+export const perform = (house: Home, runId: RunId, step: EffectStep): Promise<Performed> =>
   house.gateway.perform(runId, step, sender());
 
 /** Performs every step up to and with this one, gates included. */
-export async function performedUpTo(house: House, runId: RunId, last: EffectStep): Promise<void> {
+export async function performedUpTo(house: Home, runId: RunId, last: EffectStep): Promise<void> {
   for (const step of EFFECT_STEPS) {
     if (step === 'configure-dns') continue;
     if (step === 'register-domain') await approved(house, runId, 'register-domain');
@@ -338,7 +282,7 @@ export async function performedUpTo(house: House, runId: RunId, last: EffectStep
 }
 
 /** Unwinds one step to its end, moving the clock over every wait. */
-export async function reversed(house: House, runId: RunId, step: EffectStep): Promise<Reversed> {
+export async function reversed(house: Home, runId: RunId, step: EffectStep): Promise<Reversed> {
   for (let round = 0; round < 12; round += 1) {
     const answer = await house.gateway.reverse(runId, step, sender());
     if (answer.done) return answer;
@@ -348,7 +292,7 @@ export async function reversed(house: House, runId: RunId, step: EffectStep): Pr
 }
 
 /** The reasons of all refusals on record, oldest first. */
-export async function refusals(house: House): Promise<string[]> {
+export async function refusals(house: Home): Promise<string[]> {
   const rows = await house.db
     .selectFrom('refusals')
     .select(['asked', 'reason'])

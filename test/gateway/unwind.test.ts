@@ -19,7 +19,8 @@ import {
   reversed,
   sender,
 } from './house.js';
-import type { House, Signer } from './house.js';
+import type { House } from './house.js';
+import type { Signer } from './people.js';
 
 let house: House;
 beforeEach(async () => {
