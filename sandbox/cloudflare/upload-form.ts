@@ -94,7 +94,7 @@ async function readMetadata(form: FormData): Promise<Metadata> {
   throw broken(`metadata: ${(issue?.path ?? []).map(String).join('.')} ${issue?.message ?? ''}`);
 }
 
-async function readPart(name: string, value: string | File): Promise<Part> {
+async function readPart(name: string, value: string | Blob): Promise<Part> {
   if (typeof value === 'string') {
     return { name, contentType: 'text/plain', bytes: Buffer.from(value) };
   }
