@@ -8,6 +8,9 @@ export interface CardFrame {
   readonly expiresInMs: number;
 }
 
+/** What steps write that leave the world as it was; on a card it would only be noise. */
+const NOTHING_LEFT = 'nothing stays behind';
+
 const UNDO = {
   compensate: 'yes, fully',
   mitigate: 'only in part',
@@ -64,10 +67,10 @@ function what(style: Style, card: CardDocument): readonly string[] {
     UNDO[action.reversal],
   ]);
   const residues = card.actions.flatMap((action, i) =>
-    action.residue.minor === 0 && action.residue.text === ''
+    action.residue.minor === 0 && ['', NOTHING_LEFT].includes(action.residue.text)
       ? []
       : [
-          `  ${i + 1}  undone, this is left: ${money(action.residue.minor, card.currency)}` +
+          `${i + 1}  if undone, what is left: ${money(action.residue.minor, card.currency)}` +
             (action.residue.text === '' ? '' : `; ${visible(action.residue.text)}`),
         ],
   );
@@ -87,16 +90,16 @@ function what(style: Style, card: CardDocument): readonly string[] {
       ],
       rows,
     ),
-    ...residues.flatMap((line) => hanging(style, line, '     ').map((part) => style.warn(part))),
+    ...residues.flatMap((line) =>
+      hanging(style, line, '  ', '     ').map((part) => style.warn(part)),
+    ),
     ...(others.length === 0 ? [] : [style.dim('  not part of this gate:')]),
     ...others.map((line) => `     ${line}`),
   ];
 }
 
-function hanging(style: Style, text: string, indent: string): readonly string[] {
-  return wrap(text, style.columns - indent.length).map((line, i) =>
-    i === 0 ? line : indent + line,
-  );
+function hanging(style: Style, text: string, first: string, rest: string): readonly string[] {
+  return wrap(text, style.columns - rest.length).map((line, i) => (i === 0 ? first : rest) + line);
 }
 
 function sums(style: Style, card: CardDocument): readonly string[] {
@@ -184,7 +187,7 @@ function terms(style: Style, card: CardDocument): readonly string[] {
   return [
     style.bold('By approving you accept these terms'),
     ...card.terms.flatMap((term) => [
-      `  ${visible(term.provider)}, version ${visible(term.version)}`,
+      `  ${visible(term.provider)}, version ${visible(term.version)}, ${term.digest.slice(0, 19)}…`,
       `     ${style.accent(visible(term.url))}`,
     ]),
   ];
@@ -210,7 +213,7 @@ function notes(style: Style, card: CardDocument): readonly string[] {
   if (card.notes.length === 0) return [];
   return [
     style.bold('Mind'),
-    ...card.notes.flatMap((note) => hanging(style, `  · ${visible(note)}`, '    ')),
+    ...card.notes.flatMap((note) => hanging(style, `· ${visible(note)}`, '  ', '    ')),
   ];
 }
 

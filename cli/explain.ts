@@ -24,6 +24,14 @@ export interface Explained {
   readonly code: string;
 }
 
+/** A failure that another process of ours has explained already. */
+export class Explanation extends Error {
+  override readonly name = 'Explanation';
+  constructor(readonly explained: Explained) {
+    super(explained.message);
+  }
+}
+
 const UNREACHABLE_CODES: ReadonlySet<FailureCode> = new Set([
   'STORE_UNAVAILABLE',
   'PROVIDER_UNAVAILABLE',
@@ -33,6 +41,7 @@ const UNREACHABLE_CODES: ReadonlySet<FailureCode> = new Set([
 
 /** Turns whatever was thrown into words for a person; never a stack line. */
 export function explain(error: unknown): Explained {
+  if (error instanceof Explanation) return error.explained;
   const known = asStoreFailure(error);
   if (known instanceof Failure) return ofFailure(known);
   if (!(known instanceof Error)) return unexpected('an unknown fault');

@@ -2,6 +2,7 @@ import type { RunHandle } from '../client/run-handle.js';
 import type { RunState } from '../domain/plan.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './explain.js';
+import { withSandboxHint } from './sandbox-hint.js';
 import { coloured, nextStep, restsNow, stateLines, stepLine } from './run-view.js';
 import { visible } from '../domain/untrusted.js';
 
@@ -19,7 +20,7 @@ export async function follow(context: Context, handle: RunHandle): Promise<RunSt
     return await handle.watch(
       (state) => {
         troubled = false;
-        draw(state);
+        draw(withSandboxHint(context, state));
         if (!restsNow(state)) return;
         rested = state;
         resting.abort(new Error('interrupted'));

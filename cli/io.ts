@@ -36,8 +36,13 @@ export function processIo(): Io {
     err: (text) => void stderr.write(text),
     outIsTerminal: stdout.isTTY,
     errIsTerminal: stderr.isTTY,
-    columns: stdout.isTTY ? stdout.columns : stderr.isTTY ? stderr.columns : 100,
+    columns: widthOf(stdout) ?? widthOf(stderr) ?? 100,
     openTerminal,
     interrupted: controller.signal,
   };
+}
+
+/** Some terminals say that they are no columns wide. */
+function widthOf(stream: NodeJS.WriteStream): number | undefined {
+  return stream.isTTY && stream.columns > 0 ? stream.columns : undefined;
 }

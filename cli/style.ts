@@ -110,7 +110,10 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / DAY)} d ${Math.floor((ms % DAY) / HOUR)} h`;
 }
 
-/** `label   value` lines with the labels in one dimmed column. */
+const isCommand = (text: string): boolean =>
+  /^(countersign|temporal) /.test(text.replace(ANSI, ''));
+
+/** `label   value` lines with the labels in one dimmed column; a command is never broken, so that it can be copied. */
 export function fields(
   style: Style,
   entries: readonly (readonly [label: string, value: string])[],
@@ -118,7 +121,7 @@ export function fields(
 ): readonly string[] {
   const width = Math.max(0, ...entries.map(([label]) => label.length));
   return entries.flatMap(([label, value]) =>
-    wrap(value, style.columns - width - 2 - indent.length).map(
+    (isCommand(value) ? [value] : wrap(value, style.columns - width - 2 - indent.length)).map(
       (line, i) => `${indent}${style.dim(pad(i === 0 ? label : '', width))}  ${line}`,
     ),
   );

@@ -6,6 +6,7 @@ import { Failure } from '../domain/errors.js';
 
 import type { RunId } from '../domain/ids.js';
 import type { Denial, Plan, Quote } from '../domain/plan.js';
+import type { Request } from '../domain/request.js';
 import type { EffectStep } from '../domain/steps.js';
 import { readPrincipal } from '../store/admissions.js';
 import { bundleSize } from '../store/bundle-files.js';
@@ -41,14 +42,20 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
   }
   const inForce = await policyInForce(parts.db);
   const rows = (await parts.door.rows(runId)).filter(({ kind }) => kind === 'act');
-  const quoted = await quoteRun(parts, run, { inForce, rows });
+  await mustBeStored(parts.db, run.request.bundle);
+  const principal = await principalOf(parts.db, run);
+  const quoted = await quoteRun(
+    parts,
+    { request: run.request, principalId: run.row.principal, email: principal.email },
+    { inForce, rows, former: await readQuote(parts.db, runId) },
+  );
   const planned = buildPlan({
     instance: parts.instance,
     runId,
     revision: run.row.plan_revision + 1,
     request: run.request,
     quote: quoted,
-    principal: await principalOf(parts.db, run),
+    principal,
     policy: inForce.policy,
     policyVersion: inForce.version,
     policyDigest: inForce.digest,
@@ -125,31 +132,45 @@ async function principalOf(
 /** The steps whose outcome stands or is not known: what was quoted for them stays as it was. */
 const stands = ({ state }: EffectRow): boolean => state !== 'failed';
 
-async function quoteRun(
-  parts: Parts,
-  run: RunRecord,
-  { inForce, rows }: { inForce: PolicyInForce; rows: readonly EffectRow[] },
-): Promise<Quote> {
-  const { request, row } = run;
-  if ((await bundleSize(parts.db, request.bundle)) === undefined)
+async function mustBeStored(db: Executor, bundle: string): Promise<void> {
+  if ((await bundleSize(db, bundle)) === undefined)
     throw new Failure(
       'REQUEST_INVALID',
-      `bundle: no site ${request.bundle} is stored here: pack and store it first`,
+      `bundle: no site ${bundle} is stored here: pack and store it first`,
     );
+}
+
+/** Whose request is quoted. */
+export interface Asking {
+  readonly request: Request;
+  readonly principalId: string;
+  readonly email: string;
+}
+
+/** Reads at the providers what is there and what it costs; `former` is what this run was quoted before. */
+export async function quoteRun(
+  parts: Parts,
+  { request, principalId, email }: Asking,
+  {
+    inForce,
+    rows,
+    former,
+  }: { inForce: PolicyInForce; rows: readonly EffectRow[]; former: Quote | undefined },
+): Promise<Quote> {
   const made = (step: EffectStep): string | undefined =>
     rows.find((effect) => effect.step === step && stands(effect))?.object;
   const linked = (provider: 'stripe' | 'cloudflare'): Promise<string | undefined> =>
-    linkedAccount(parts.db, { principal: row.principal, provider });
+    linkedAccount(parts.db, { principal: principalId, provider });
   const customerId = made('create-customer') ?? (await linked('stripe'));
   const accountId = made('link-account') ?? (await linked('cloudflare'));
   const wanted = request.subscription?.plan;
   const price = inForce.policy.subscriptions.plans.find(({ name }) => name === wanted);
-  const runs = await runsOfPrincipal(parts.db, row.principal);
+  const runs = await runsOfPrincipal(parts.db, principalId);
   const renewalMinor = renewalOf(runs, request.domain.name);
   const fresh = await quote(
     {
       quotedAt: (await databaseNow(parts.db)).toISOString(),
-      email: (await principalOf(parts.db, run)).email.toLowerCase(),
+      email: email.toLowerCase(),
       domain: request.domain.name,
       bundle: request.bundle,
       scriptName: scriptNameOf(request.domain.name),
@@ -173,7 +194,6 @@ async function quoteRun(
     parts.readers,
     parts.providers.forReading('reads'),
   );
-  const former = await readQuote(parts.db, run.runId);
   return former === undefined ? fresh : keep(former, fresh, rows.filter(stands));
 }
 

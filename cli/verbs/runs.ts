@@ -4,6 +4,7 @@ import { parseRunId } from '../../domain/ids.js';
 import { ENDS, PHASES } from '../../domain/steps.js';
 import type { Register } from '../cli.js';
 import { exitCodeOf, follow } from '../follow.js';
+import { withSandboxHint } from '../sandbox-hint.js';
 import { listingLines, nextStep, stateLines, waitLines } from '../run-view.js';
 
 /** `runs`, `show`, `watch`, `why`: reading only. */
@@ -24,7 +25,7 @@ export const registerRuns: Register = (verbs) => {
     verbs.run(async (context, run: string) => {
       const runId = parseRunId(run);
       const client = await context.client();
-      const state = await client.run(runId).state();
+      const state = withSandboxHint(context, await client.run(runId).state());
       context.print(state, stateLines(context.style, state));
       return 0;
     }),
@@ -53,18 +54,17 @@ export const registerRuns: Register = (verbs) => {
     .action(
       verbs.run(async (context, run: string) => {
         const runId = parseRunId(run);
-        const { style, ...rest } = context;
-        const client = await rest.client();
-        const state = await client.run(runId).state();
+        const client = await context.client();
+        const state = withSandboxHint(context, await client.run(runId).state());
         const waits = nextStep(state);
         const sentence = hasEnded(state)
           ? `It has ended: ${state.phase}. ${state.why}`
           : waits === undefined
             ? `It is ${state.phase} and waits for nobody. ${state.why}`
             : `It is ${state.phase}. ${state.why}`;
-        rest.print({ runId: state.runId, phase: state.phase, why: state.why, waitsFor: waits }, [
+        context.print({ runId: state.runId, phase: state.phase, why: state.why, waitsFor: waits }, [
           sentence.trim(),
-          ...waitLines(style, state),
+          ...waitLines(context.style, state),
         ]);
         return 0;
       }),
