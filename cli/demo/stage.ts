@@ -231,7 +231,14 @@ async function populate({ db, key }: Scene): Promise<void> {
 }
 
 async function putInForce(db: Database, override: Partial<Policy>): Promise<void> {
-  const policy = builtInPolicy({ override: { expiry: '72h', ...override } });
+  // Nine stories in one month for one agent: the caps of a single customer would rightly stop them.
+  const caps = {
+    ...builtInPolicy().caps,
+    organisation: '9000.00 USD',
+    agent: '9000.00 USD',
+    provider: '9000.00 USD',
+  };
+  const policy = builtInPolicy({ override: { expiry: '72h', caps, ...override } });
   await activatePolicy(db, {
     digest: policyDigestOf(policy),
     document: canonicalize(policy),
@@ -274,12 +281,30 @@ async function cardOf(
   { db, instance }: Scene,
   of: { readonly runId: string; readonly gate: string; readonly revision: number },
 ) {
-  const row = await eventually(`the gate ${of.gate} of ${of.runId}`, async () =>
-    (await openGates(db, of.runId)).find(
+  const row = await eventually(`the gate ${of.gate} of ${of.runId}`, async () => {
+    const open = (await openGates(db, of.runId)).find(
       ({ gate, revision }) => gate === of.gate && revision >= of.revision,
-    ),
-  );
+    );
+    if (open === undefined) await refuseEnded(db, of);
+    return open;
+  });
   return verifyGate(row, instance);
+}
+
+/** A run that has ended opens no gate any more. */
+async function refuseEnded(
+  db: Database,
+  { runId, gate }: { readonly runId: string; readonly gate: string },
+): Promise<void> {
+  const run = await db
+    .selectFrom('runs')
+    .select(['end_phase', 'end_why'])
+    .where('run_id', '=', runId)
+    .executeTakeFirst();
+  if (run?.end_phase !== undefined && run.end_phase !== null)
+    throw new StoryFailed(
+      `run ${runId} ended ${run.end_phase} before its gate ${gate}: ${run.end_why ?? ''}`,
+    );
 }
 
 async function decision(
