@@ -16,3 +16,11 @@ export async function advanceClock(db: Executor, ms: number): Promise<void> {
     .set((eb) => ({ advance_ms: eb('advance_ms', '+', ms) }))
     .execute();
 }
+
+/** The database server's own clock, without what tests have advanced: to compare with this machine's. */
+export async function databaseClock(db: Executor): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
+  const [row] = rows;
+  if (row === undefined) throw new Error('the database did not tell its time');
+  return row.now;
+}

@@ -13,6 +13,7 @@ import type { Parts } from '../gateway/parts.js';
 import { connect, type Database } from '../store/connect.js';
 import type { GatewaySettings, TemporalSettings, WorkerRole } from './settings.js';
 import { checkDatabase, checkSearchAttributes } from './startup-checks.js';
+import { startSweeper } from './sweeper.js';
 
 export interface WorkerSetup {
   readonly role: WorkerRole;
@@ -23,15 +24,13 @@ export interface WorkerSetup {
   readonly bundlePath: string;
   readonly failpoint?: (place: string) => void;
   readonly logLevel?: string;
+  /** Between two sweeps, in ms. */
+  readonly sweepEveryMs?: number;
 }
 
 export interface RunningWorker {
   /** Resolves when it has shut down; rejects when it could not go on. */
   readonly ended: Promise<void>;
-  /** The parts of its gateway, for the sweep; absent for the workflow worker. */
-  readonly parts: Parts | undefined;
-  readonly connection: NativeConnection;
-  readonly log: Logger;
   stop(): Promise<void>;
 }
 
@@ -61,7 +60,19 @@ export async function runWorker(setup: WorkerSetup): Promise<RunningWorker> {
       ),
     );
     const runs = Promise.all(workers.map((worker) => worker.run()));
+    // One of the roles that reverse looks for what others have left.
+    const stopSweeper =
+      opened !== undefined && (setup.role === 'compensations' || setup.role === 'all')
+        ? startSweeper({
+            parts: opened.parts,
+            connection,
+            namespace: setup.temporal.namespace,
+            log,
+            ...(setup.sweepEveryMs === undefined ? {} : { everyMs: setup.sweepEveryMs }),
+          })
+        : undefined;
     const close = async (): Promise<void> => {
+      await stopSweeper?.();
       await connection.close();
       await opened?.db.destroy();
     };
@@ -71,9 +82,6 @@ export async function runWorker(setup: WorkerSetup): Promise<RunningWorker> {
     });
     return {
       ended,
-      parts: opened?.parts,
-      connection,
-      log,
       stop: async () => {
         for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
         await ended;

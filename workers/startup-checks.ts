@@ -4,7 +4,8 @@ import type { Database } from '../store/connect.js';
 import { readInstance } from '../store/migrate.js';
 import { currentPolicy } from '../store/policies.js';
 import type { Row } from '../store/schema.js';
-import { bindTemporal } from '../store/temporal-binding.js';
+import { rememberTemporal } from '../store/sweep-rows.js';
+import { databaseClock } from '../store/clock.js';
 
 /** What runs upsert: an unregistered one would hang a run, not fail it. */
 const SEARCH_ATTRIBUTES = {
@@ -45,7 +46,6 @@ export async function checkDatabase(
   connection: NativeConnection,
   namespace: string,
 ): Promise<Row<'instance'>> {
-  const before = Date.now();
   const instance = await readInstance(db).catch(() => {
     throw new UnreachableError({
       what: 'the control database does not answer, or was never migrated',
@@ -53,14 +53,16 @@ export async function checkDatabase(
     });
   });
   const { clusterId } = await connection.workflowService.getClusterInfo({});
-  const binding = await bindTemporal(db, { namespace, cluster: clusterId });
-  if (binding.foreign)
+  const known = await rememberTemporal(db, { namespace, cluster: clusterId });
+  if (known.namespace !== namespace || known.cluster !== clusterId)
     throw new UsageError({
-      what: `this control database belongs to Temporal ${binding.namespace} of another cluster`,
+      what: `this control database belongs to Temporal ${known.namespace} of another cluster`,
       where: `namespace ${namespace}, cluster ${clusterId}`,
       remedy: 'Point the worker at the Temporal it was started with, or use another database',
     });
-  const skew = Math.abs(binding.now.getTime() - (before + Date.now()) / 2);
+  const before = Date.now();
+  const theirs = (await databaseClock(db)).getTime();
+  const skew = Math.abs(theirs - (before + Date.now()) / 2);
   if (skew > SKEW_MAX_MS)
     throw new UsageError({
       what: `the clocks of this machine and of the control database differ by ${Math.round(skew)} ms`,

@@ -161,7 +161,7 @@ export class Board {
     ];
     const changed = all.filter(({ key, value }) => this.#shown.get(key.name) !== value);
     for (const { key, value } of changed)
-      if (typeof value !== 'object') this.#shown.set(key.name, value ?? '');
+      if (typeof value !== 'object') this.#shown.set(key.name, value);
     if (changed.length > 0) upsertSearchAttributes(changed);
     setCurrentDetails(renderDetails(this.state(), this.domain, this.#refused));
   }

@@ -185,7 +185,7 @@ export class Inbox {
 function tooLarge(message: unknown): boolean {
   try {
     // Undefined, which JSON.stringify answers for what has no JSON form, is longer than any number of characters.
-    const text: string | undefined = JSON.stringify(message);
+    const text = JSON.stringify(message) as string | undefined;
     return text === undefined || text.length > MESSAGE_CHARS_MAX;
   } catch {
     return true;
