@@ -151,6 +151,8 @@ export function roleOf(text: string): Role {
   });
 }
 
+const SIGTERM_EXIT = 128 + 15;
+
 /** Hands the terminal over to a program of ours and ends as it ends. */
 function runProgram(context: Context, file: string, args: readonly string[]): Promise<ExitCode> {
   return new Promise((resolve, reject) => {
@@ -164,9 +166,12 @@ function runProgram(context: Context, file: string, args: readonly string[]): Pr
     };
     context.io.interrupted.addEventListener('abort', onInterrupt, { once: true });
     child.once('error', reject);
-    child.once('exit', (code) => {
+    child.once('exit', (code, signal) => {
       context.io.interrupted.removeEventListener('abort', onInterrupt);
-      resolve(Object.values(EXIT).find((known) => known === code) ?? EXIT.otherwise);
+      // Told to leave, and left: miniflare ends the process by the signal's number once it has cleaned up.
+      const left = signal === 'SIGTERM' || code === SIGTERM_EXIT;
+      if (context.io.interrupted.aborted && left) resolve(EXIT.done);
+      else resolve(Object.values(EXIT).find((known) => known === code) ?? EXIT.otherwise);
     });
   });
 }
