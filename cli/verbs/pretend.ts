@@ -1,3 +1,4 @@
+import { readSandboxEndpoints } from '../../config/endpoints.js';
 import { UnreachableError, UsageError } from '../../config/errors.js';
 import { readPrivateFile } from '../../config/private-files.js';
 import { SandboxControl } from '../../sandbox/control-client.js';
@@ -44,7 +45,10 @@ async function ask(
   world: string,
   body: { readonly do: string },
 ): Promise<unknown> {
-  const { sandbox } = context.endpoints();
+  const { temporal, databaseUrl, dataDir } = context.config;
+  // Beside a Temporal and a database of their own the sandbox tells by itself where it answers.
+  const alone = temporal.address !== undefined && databaseUrl !== undefined;
+  const sandbox = alone ? readSandboxEndpoints(dataDir) : context.endpoints().sandbox;
   if (sandbox === undefined)
     throw new UsageError({
       what: 'this stack has no sandbox',
