@@ -29,6 +29,8 @@ export function openTerminal(): Terminal {
     writeSync(fd, text);
   };
   const read = (question: string, echo: boolean): Promise<string> => {
+    // Before the question: whoever types at once must not be echoed by the terminal itself.
+    input.setRawMode(true);
     write(question);
     return readLine(input, echo ? write : undefined).finally(() => {
       write('\n');
@@ -64,11 +66,10 @@ function openControlling(): number {
 
 const MAX_LINE = 1_000;
 
-/** Raw mode: nothing is echoed unless `echo` does it, and no line editor keeps a history. */
+/** In raw mode nothing is echoed unless `echo` does it, and no line editor keeps a history. Ends raw mode. */
 function readLine(input: ReadStream, echo: ((text: string) => void) | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
     let line = '';
-    input.setRawMode(true);
     input.setEncoding('utf8');
     const settle = (finish: () => void): void => {
       input.off('data', onData);
