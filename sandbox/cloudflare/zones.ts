@@ -40,7 +40,7 @@ function viewZone(state: CloudflareState, zone: ZoneRecord, now: number) {
     modified_on: timestamp(zone.createdAt),
     activated_on: status === 'active' && zone.activeAt !== null ? timestamp(zone.activeAt) : null,
     meta: { step: 2, custom_certificate_quota: 0, page_rule_quota: 3, phishing_detected: false },
-    owner: { id: null, type: 'user', email: null },
+    owner: { type: 'user' },
     account: { id: zone.accountId, name: account?.name ?? '' },
     permissions: ['#zone:read', '#zone:edit', '#dns_records:read', '#dns_records:edit'],
     plan: {

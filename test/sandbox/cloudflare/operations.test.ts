@@ -67,7 +67,10 @@ test('every operation and its reversal do at the stand-in what their steps rely 
   const tenant = await stand.world();
   const ctx = contextOf(tenant, MARKER);
   const { cf, account, name } = tenant;
-  const made = await forward(ctx, createAccount, { name: 'Acme', standalone: true });
+  const made = await forward(ctx, createAccount, {
+    name: 'Acme',
+    standalone: true as const,
+  });
   expect(await linkAccount.find(ctx, { accountId: made.object })).toMatchObject({ kind: 'found' });
   expect(await cloudflareReaders.account(cf, made.object)).toMatchObject({
     acceptedMembers: ['integration@sandbox.invalid'],
