@@ -26,7 +26,9 @@ export interface Tenant {
   readonly credentials: WorldCredentials;
   readonly cf: Cloudflare;
   readonly account: string;
-  person(body: { readonly do: string } & Readonly<Record<string, unknown>>): Promise<unknown>;
+  readonly person: (
+    body: { readonly do: string } & Readonly<Record<string, unknown>>,
+  ) => Promise<unknown>;
 }
 
 export async function startFullStand(): Promise<FullStand> {
