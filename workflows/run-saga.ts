@@ -226,7 +226,8 @@ export class Saga {
     const { code, message } = failureOf(error);
     // A stop over a wider scope fences first and signals then: its mode is worth a moment's wait.
     if (code === 'FENCED' || code === 'CANCELLED') await inbox.stopComes();
-    if (code === 'CANCELLED')
+    // Cancelled without a stop: somebody cancelled the activity itself. A hold cancels too, and stays a hold.
+    if (code === 'CANCELLED' && inbox.stop === undefined)
       inbox.requestStop({ mode: 'unwind', by: 'temporal', reason: 'an activity was cancelled' });
     if (inbox.stop !== undefined) {
       await this.run.fenced();
