@@ -2,6 +2,8 @@ import type { Register } from './cli.js';
 import { registerDemo } from './verbs/demo.js';
 import { registerDecide } from './verbs/decide.js';
 import { registerOverview } from './verbs/overview.js';
+import { registerPlan } from './verbs/plan.js';
+import { registerPretend } from './verbs/pretend.js';
 import { registerProcesses } from './verbs/processes.js';
 import { registerProvision } from './verbs/provision.js';
 import { registerRegister } from './verbs/register.js';
@@ -16,6 +18,7 @@ import { registerUp } from './verbs/up.js';
 export const REGISTERS: readonly Register[] = [
   registerUp,
   registerDemo,
+  registerPlan,
   registerProvision,
   registerRuns,
   registerDecide,
@@ -26,4 +29,5 @@ export const REGISTERS: readonly Register[] = [
   registerRegister,
   registerServices,
   registerProcesses,
+  registerPretend,
 ];

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Executor } from './connect.js';
 import { appendLog } from './log.js';
+import { lockFence } from './policies.js';
 import type { Row } from './schema.js';
 
 /** Persons, their keys, agents, principals and service keys, as an operator keeps them. Each change is logged. */
@@ -74,11 +75,12 @@ export async function addKey(tx: Executor, key: NewKey): Promise<void> {
   });
 }
 
-/** Revokes a key from now on; false when it is unknown or revoked already. */
+/** Revokes a key from now on: nothing that leans on it commits after this. False when it is unknown or revoked already. */
 export async function revokeKey(
   tx: Executor,
   of: { readonly keyId: string; readonly as: 'retired' | 'compromised'; readonly reason: string },
 ): Promise<boolean> {
+  await lockFence(tx);
   const changed = await tx
     .updateTable('keys')
     .set({

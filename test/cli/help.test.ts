@@ -1,0 +1,80 @@
+import { expect, test } from '@jest/globals';
+import { Command } from 'commander';
+import { makeProgram } from '../../cli/cli.js';
+import { REGISTERS } from '../../cli/verbs.js';
+import { callCli } from './run-in-process.js';
+
+const VERBS = (
+  'up, demo, provision FILE, runs, show RUN, watch RUN, why RUN, inbox, approve RUN, reject RUN, stop, resume, resolve RUN, ' +
+  'plan FILE, ledger, cases, status, doctor, keys new FILE, keys enrol FILE, keys revoke KEYID, people, agents list, ' +
+  'agents add ID, agents off ID, agents on ID, principals list, principals add EMAIL, services new ID, worker, sandbox, migrate, pretend DOING MEMBERS'
+).split(', ');
+
+const program = makeProgram(
+  {
+    variables: {},
+    cwd: '/',
+    out: () => undefined,
+    err: () => undefined,
+    outIsTerminal: false,
+    errIsTerminal: false,
+    columns: 96,
+    openTerminal: () => {
+      throw new Error('no terminal');
+    },
+    interrupted: new AbortController().signal,
+  },
+  REGISTERS,
+  { done: () => undefined, complaint: () => undefined },
+);
+
+/** All commands that do something, by their path. */
+function leaves(command: Command, path: readonly string[] = []): [string[], Command][] {
+  return command.commands.flatMap((child) => {
+    const here = [...path, child.name()];
+    return child.commands.length > 0 ? leaves(child, here) : [[here, child] as [string[], Command]];
+  });
+}
+
+const found = leaves(program);
+
+test('there is every verb that scripts rely on', () => {
+  const usages = found.map(([path, command]) =>
+    [...path, ...command.registeredArguments.map((arg) => arg.name().toUpperCase())].join(' '),
+  );
+  expect(usages.sort()).toEqual([...VERBS].sort());
+});
+
+test('the overview reads as it should', async () => {
+  const { out, exitCode } = await callCli(['--help']);
+  expect(exitCode).toBe(0);
+  expect(out).toMatchSnapshot();
+});
+
+test.each(found.map(([path, command]) => [path.join(' '), path, command] as const))(
+  'the help of %s has an example that its own parser takes',
+  async (name, path, command) => {
+    const { out, err, exitCode } = await callCli([...path, '--help']);
+    expect({ exitCode, err }).toEqual({ exitCode: 0, err: '' });
+    expect(out).toContain(`\nExample:\n`);
+    expect(out).toContain('--json');
+    expect(out).toMatchSnapshot(name);
+    for (const line of examplesOf(out)) {
+      const known = command.options.flatMap(({ long }) => (long === undefined ? [] : [long]));
+      const used = line.match(/(?<= )--[a-z-]+/g) ?? [];
+      expect(used.filter((flag) => !known.includes(flag))).toEqual([]);
+      expect(line).toContain(`countersign ${name}`);
+    }
+  },
+);
+
+function examplesOf(help: string): string[] {
+  return (help.split('\nExample:\n')[1] ?? '').split('\n').filter((line) => line.trim() !== '');
+}
+
+test('nothing asked for: the help, and exit code 2', async () => {
+  const { err, out, exitCode } = await callCli([]);
+  expect(exitCode).toBe(2);
+  expect(out).toBe('');
+  expect(err).toContain('Usage: countersign');
+});
