@@ -12,7 +12,7 @@ const HEAD = `# The command line
 
 Made from the program's own help: \`WRITE_DOCS=1 npm test -- test/docs\` writes it anew, and a test compares it.
 
-From a checkout: \`npx countersign VERB\`, or \`npm run countersign -- VERB\`.
+From a checkout: \`npm run -s countersign -- VERB\`.
 
 | exit code | means |
 |---|---|

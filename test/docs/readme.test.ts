@@ -32,6 +32,7 @@ test('the snippet for backends is the example, which a test runs', () => {
 });
 
 describe('the first approval', () => {
+  const PREFIX = ['npm', 'run', '-s', 'countersign', '--'];
   const PASSPHRASE = 'correct horse battery staple';
   let data: string;
   let up: ChildProcess & { said?: string };
@@ -63,8 +64,8 @@ describe('the first approval', () => {
   async function run(line: string): Promise<Outcome> {
     const file = join(data, 'my-key.json');
     const words = (line.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replaceAll('"', ''));
-    expect(words.slice(0, 2)).toEqual(['npx', 'countersign']);
-    const args = words.slice(2).map((word) => {
+    expect(words.slice(0, 5)).toEqual(PREFIX);
+    const args = words.slice(5).map((word) => {
       if (word === 'CODE') return codeOf(data);
       return word === 'my-key.json' ? file : word;
     });
@@ -88,14 +89,14 @@ describe('the first approval', () => {
       const gate = /--gate (\S+)/.exec(line)?.[1];
       if (gate !== undefined)
         await until(`the gate ${gate}`, async () => {
-          const { out } = await run('npx countersign inbox --json');
+          const { out } = await run('npm run -s countersign -- inbox --json');
           return out.includes(`:${gate}:`) ? true : undefined;
         });
       const outcome = await run(line);
       outcomes.set(line, outcome);
       expect([line, outcome.exitCode, outcome.err]).toEqual([line, 0, expect.anything()]);
     }
-    const { out } = await run('npx countersign show launch-7 --json');
+    const { out } = await run('npm run -s countersign -- show launch-7 --json');
     expect(JSON.parse(out)).toMatchObject({ phase: 'completed', spentMinor: 3020 });
     const approved = [...outcomes].filter(([line]) => line.includes(' approve '));
     expect(approved.map(([, { seen }]) => seen).join('\n')).toContain('superseal.club');
