@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { createClient } from '../client/client.js';
 
-const [address = '127.0.0.1:7233', serviceKey = 'service-key.json', file = 'request.json'] = process.argv.slice(2);
+const [address = '127.0.0.1:7233', serviceKey = 'service-key.json', file = 'request.json'] =
+  process.argv.slice(2);
 const request: unknown = JSON.parse(readFileSync(file, 'utf8'));
 
 const countersign = await createClient({ address, serviceKey });
