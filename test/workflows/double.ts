@@ -141,6 +141,7 @@ export class GatewayDouble {
       });
     }
     this.living.add(step);
+    if (how === 'slow') this.order.push(`landed ${step}`);
     if (how === 'act-then-fail') throw new Failure('VERIFICATION_FAILED', `${step}: answer lost`);
     return { step, object: `${step}-object`, spentMinor: 100, attempt: 1 };
   }
