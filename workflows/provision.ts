@@ -17,6 +17,7 @@ import { registerDomain } from './steps/register-domain.js';
 import { startSubscription } from './steps/start-subscription.js';
 import { verifySite } from './steps/verify-site.js';
 import { unwind } from './unwind.js';
+import type { Unwinding } from './unwind.js';
 
 /** Steps that change the world, in order: cheap and reversible first, the pivot late, then forward. */
 export const effectSteps = [
@@ -52,7 +53,8 @@ async function governed(run: Run, claim: ProvisionInput): Promise<RunState> {
   // A reset or a second start acts on what was, never again.
   if (door === 'completed') return report(run);
   const saga = new Saga(run, provisionSteps);
-  if (door === 'closed') return back(saga, { kind: 'stopped' }, 'the door of the run is closed');
+  if (door === 'closed')
+    return back(saga, { cause: { kind: 'stopped' }, why: 'the door of the run is closed' });
   for (;;) {
     const ending = await saga.forward();
     switch (ending.kind) {
@@ -60,16 +62,16 @@ async function governed(run: Run, claim: ProvisionInput): Promise<RunState> {
         await CancellationScope.nonCancellable(() => run.inbox.settle());
         return ending.state;
       case 'unwind':
-        return back(saga, ending.cause, ending.why);
+        return back(saga, ending);
       case 'held':
         if (!(await run.resumed()))
-          return back(saga, { kind: 'stopped' }, 'stopped while it was held');
+          return back(saga, { cause: { kind: 'stopped' }, why: 'stopped while it was held' });
     }
   }
 }
 
-const back = (saga: Saga, cause: Parameters<typeof unwind>[1]['cause'], why: string) =>
-  unwind(saga.run, { cause, why, pending: saga.pending, steps: effectSteps });
+const back = (saga: Saga, ending: Pick<Unwinding, 'cause' | 'why' | 'end'>) =>
+  unwind(saga.run, { ...ending, pending: saga.pending, steps: effectSteps });
 
 const report = (run: Run): Promise<RunState> =>
   CancellationScope.nonCancellable(() => closing.reportRun({ runId: run.runId }));

@@ -1,13 +1,13 @@
 import { CancellationScope, CancelledFailure, sleep } from '@temporalio/workflow';
-import type { Cause, PlanView } from '../activities/api.js';
-import type { FailureCode } from '../domain/errors.js';
-import type { RunState } from '../domain/plan.js';
+import type { PlanView } from '../activities/api.js';
 import type { StepName } from '../domain/steps.js';
 import type { EffectDefinition, StepDefinition } from './define-step.js';
+import { endingOf, recordFailure } from './ending.js';
+import type { Ending } from './ending.js';
 import { failureOf } from './failure-of.js';
 import { passGate } from './gate.js';
 import { nextLookMs } from './poll.js';
-import { act, actAfterPivot, actAtPivot, closing, control, verifySite } from './proxies.js';
+import { act, actAfterPivot, actAtPivot, control, verifySite } from './proxies.js';
 import type { Run } from './run.js';
 import type { PendingReversal } from './unwind.js';
 import { reversalOf } from './unwind.js';
@@ -16,12 +16,6 @@ import { reversalOf } from './unwind.js';
 const REVISIONS_MAX = 10;
 
 const PATIENCE = { early: act, pivot: actAtPivot, late: actAfterPivot } as const;
-
-/** How going forward ended. */
-export type Ending =
-  | { readonly kind: 'completed'; readonly state: RunState }
-  | { readonly kind: 'held' }
-  | { readonly kind: 'unwind'; readonly cause: Cause; readonly why: string };
 
 /**
  * Takes a run through its steps. It decides what comes next and nothing else: whether it may happen is asked of the
@@ -48,7 +42,9 @@ export class Saga {
     try {
       return await this.run.cancellable(() => this.#goOn());
     } catch (error) {
-      return await CancellationScope.nonCancellable(() => this.#endingOf(error));
+      return await CancellationScope.nonCancellable(() =>
+        endingOf(this.run, error, { step: this.#at, planned: this.#plan !== undefined }),
+      );
     }
   }
 
@@ -75,6 +71,8 @@ export class Saga {
     this.run.checkSize();
     const kind = this.#plan?.steps.find((planned) => planned.step === step.name)?.kind ?? 'skip';
     if (kind === 'skip' || kind === 'adopt') return undefined;
+    // Held and resumed: what has succeeded is not asked for again.
+    if (this.run.board.outcomeOf(step.name) === 'succeeded') return undefined;
     if (step.name === 'verify-site') {
       this.#running(step, 'none');
       this.run.board.report(
@@ -185,7 +183,10 @@ export class Saga {
     this.#granted.clear();
     this.run.board.enter('quoting', `planning again: ${why}`);
     if (this.#revisions > REVISIONS_MAX) {
-      await this.#recordFailure('GRANT_VOID', `planned ${REVISIONS_MAX} times; last: ${why}`);
+      await recordFailure(this.run, this.#at, {
+        code: 'GRANT_VOID',
+        message: `planned ${REVISIONS_MAX} times; last: ${why}`,
+      });
       return { kind: 'unwind', cause: { kind: 'failure', step: this.#at }, why };
     }
     return (await this.#planAgain()) ?? (await this.#pass('plan'));
@@ -212,35 +213,5 @@ export class Saga {
     });
     this.run.checkSize();
     await sleep(nextLookMs(Date.now() - startedMs), { summary: 'looks again by itself' });
-  }
-
-  async #recordFailure(code: FailureCode, message: string): Promise<void> {
-    await closing.recordFailure.executeWithOptions({ summary: `${this.#at}: ${code}` }, [
-      { runId: this.run.runId, step: this.#at, code, message },
-    ]);
-  }
-
-  /** What an error while going forward means for the run. Bugs are thrown on. */
-  async #endingOf(error: unknown): Promise<Ending> {
-    const { inbox } = this.run;
-    const { code, message } = failureOf(error);
-    // A stop over a wider scope fences first and signals then: its mode is worth a moment's wait.
-    if (code === 'FENCED' || code === 'CANCELLED') await inbox.stopComes();
-    // Cancelled without a stop: somebody cancelled the activity itself. A hold cancels too, and stays a hold.
-    if (code === 'CANCELLED' && inbox.stop === undefined)
-      inbox.requestStop({ mode: 'unwind', by: 'temporal', reason: 'an activity was cancelled' });
-    if (inbox.stop !== undefined) {
-      await this.run.fenced();
-      if (inbox.stop.mode === 'hold') return { kind: 'held' };
-      const why = `stopped by ${inbox.stop.by}: ${inbox.stop.reason}`;
-      return { kind: 'unwind', cause: { kind: 'stopped' }, why };
-    }
-    if (code === 'FENCED' || code === 'DOOR_CLOSED' || code === 'CANCELLED')
-      return { kind: 'unwind', cause: { kind: 'stopped' }, why: message };
-    if (code === 'POLICY_DENIED' || code === 'BUDGET_EXCEEDED')
-      return { kind: 'unwind', cause: { kind: 'denied' }, why: message };
-    await this.#recordFailure(code, message);
-    const why = `${this.#at} failed: ${message}`;
-    return { kind: 'unwind', cause: { kind: 'failure', step: this.#at }, why };
   }
 }

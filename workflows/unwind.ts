@@ -1,7 +1,7 @@
 import { CancellationScope, condition, sleep } from '@temporalio/workflow';
 import type { Cause } from '../activities/api.js';
 import type { RunState, StepReport } from '../domain/plan.js';
-import type { EffectStep, End } from '../domain/steps.js';
+import type { EffectStep, End, StepName } from '../domain/steps.js';
 import { STEPS } from '../domain/steps.js';
 import type { EffectDefinition } from './define-step.js';
 import { failureOf } from './failure-of.js';
@@ -25,6 +25,8 @@ export const reversalOf = ({ name, reversal }: EffectDefinition): PendingReversa
 export interface Unwinding {
   readonly cause: Cause;
   readonly why: string;
+  /** How the run ends if nothing had been done yet; absent: as its cause says. */
+  readonly end?: Exclude<End, 'completed'>;
   /** What this execution has begun, first to last. */
   readonly pending: readonly PendingReversal[];
   /** Every step's definition: the record may know of more than this execution does (a reset, a repair). */
@@ -47,11 +49,21 @@ export async function unwind(run: Run, { cause, why, ...held }: Unwinding): Prom
       reports.push(await reverse(run, reversal, why));
     await run.inbox.settle();
     const nothingWasDone = reports.every(({ outcome }) => outcome === 'never-happened');
-    const end = nothingWasDone ? endOf(cause) : 'reversed';
-    return closing.finishRun.executeWithOptions({ summary: `the run ends ${end}` }, [
-      { runId: run.runId, end, why },
-    ]);
+    return finish(run, nothingWasDone ? (held.end ?? endOf(cause)) : 'reversed', why);
   });
+}
+
+/** Writes the end on record. What the record refuses is for a person to settle: the run stays open till then. */
+async function finish(run: Run, end: Exclude<End, 'completed'>, why: string): Promise<RunState> {
+  for (;;) {
+    try {
+      return await closing.finishRun.executeWithOptions({ summary: `the run ends ${end}` }, [
+        { runId: run.runId, end, why },
+      ]);
+    } catch (error) {
+      await parked(run, 'create-customer', failureOf(error).message);
+    }
+  }
 }
 
 /** Closes the run's door with its cause. A cause that the record doesn't bear out is for a person to settle. */
@@ -72,8 +84,8 @@ async function closeDoor(
       const known = await closing.reportRun({ runId: run.runId });
       if (known.phase === 'completed') return 'completed';
       const step = cause.kind === 'failure' ? cause.step : (steps[0]?.name ?? 'create-customer');
-      await parked(run, step, failureOf(error).message);
-      cause = { kind: 'resolved', step };
+      const action = await parked(run, step, failureOf(error).message, 'give-up');
+      cause = action === 'give-up' ? { kind: 'resolved', step } : first;
     }
   }
 }
@@ -114,13 +126,18 @@ async function reverse(run: Run, reversal: PendingReversal, why: string): Promis
 }
 
 /** The run is stuck: it stays open, says what it needs, and goes on by a signed `resolve`. */
-async function parked(run: Run, step: PendingReversal['step'] | 'verify-site', why: string) {
+async function parked(
+  run: Run,
+  step: StepName,
+  why: string,
+  way: 'retry' | 'give-up' = 'retry',
+): Promise<string> {
   const { runId, board, inbox } = run;
   board.mark(step, 'stuck', why);
   board.enter('stuck', `${step}: ${why}`, {
     what: 'a signed way on: retry, done-by-hand or give-up',
     who: 'a person who may resolve it',
-    command: `countersign resolve ${runId} --step ${step} --retry --reason "…"`,
+    command: `countersign resolve ${runId} --step ${step} --${way} --reason '…'`,
   });
   for (;;) {
     await condition(inbox.hasResolve);
@@ -128,7 +145,7 @@ async function parked(run: Run, step: PendingReversal['step'] | 'verify-site', w
       { summary: `is the way on for ${step} signed by somebody who may` },
       [{ runId, message: inbox.nextResolve() }],
     );
-    if (verdict.accepted) return;
+    if (verdict.accepted) return verdict.action;
     inbox.refusals.add(`resolve-${verdict.reason}`);
     board.refused(String(inbox.refusals));
   }
