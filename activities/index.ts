@@ -30,7 +30,7 @@ import { viewOf } from './plan-view.js';
 
 export interface ActivityDeps {
   readonly gateway: Gateway;
-  /** Named places where a test may end the process, told as `<name>@<step>`. */
+  /** Named places where a test may end the process, told as `<name>@<step>@<run>`. */
   readonly failpoint?: (place: string) => void;
   /** Hears of errors nobody foresaw, before they are made safe for the history. */
   readonly onUnforeseen?: (activity: string, error: unknown) => void;
@@ -144,7 +144,7 @@ export type Activities = ReturnType<typeof createActivities>;
 
 /** One activity: heartbeats while it runs, a sender token of its own for each attempt, errors made safe. */
 function wrap(deps: ActivityDeps) {
-  return <In, Out>(place: string, body: Body<In, Out>) =>
+  return <In extends { readonly runId: string }, Out>(place: string, body: Body<In, Out>) =>
     async (input: In): Promise<Out> => {
       const context = Context.current();
       const name = context.info.activityType;
@@ -162,7 +162,7 @@ function wrap(deps: ActivityDeps) {
             ? {}
             : {
                 failpoint: (at: string) => {
-                  failpoint(`${at}@${place}`);
+                  failpoint(`${at}@${place}@${input.runId}`);
                 },
               }),
         });

@@ -23,7 +23,8 @@ import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf, type Policy } from '../../domain/policy/schema.js';
 import { keyIdOf } from '../../domain/signature.js';
 import { removeDataFolder } from '../../embedded/data-folder.js';
-import type { Stack } from '../../embedded/supervisor.js';
+import type { StackPorts } from '../../embedded/stack-ports.js';
+import type { ServiceSpec, Stack } from '../../embedded/supervisor.js';
 import { SandboxControl, type Truth } from '../../sandbox/control-client.js';
 import { storeBundle } from '../../store/bundle-writes.js';
 import { advanceClock, databaseNow } from '../../store/clock.js';
@@ -32,7 +33,7 @@ import { openGates } from '../../store/inbox.js';
 import { addAgent, addKey, addPerson, addPrincipal } from '../../store/people.js';
 import { activatePolicy } from '../../store/policies.js';
 import { openContext, type Context } from '../context.js';
-import { startEmbedded } from '../verbs/up.js';
+import { services, startEmbedded } from '../verbs/up.js';
 
 /** The site that the stories put online: the example of the README. */
 const SITE = fileURLToPath(new URL('../../../examples/superseal/site', import.meta.url));
@@ -108,18 +109,26 @@ interface Scene {
   readonly db: Database;
   readonly instance: string;
   readonly key: SigningKey;
+  readonly siteFolder: string;
 }
 
+/** Which site goes online, and which processes the stack is made of. */
+export interface Props {
+  readonly site: string;
+  readonly services: (ports: StackPorts) => ServiceSpec[];
+}
+const PROPS: Props = { site: SITE, services: (ports) => services(ports) };
+
 /** Starts the stack in a fresh folder. @throws UnreachableError, UsageError when a part of it does not start */
-export async function openStage(outer: Context): Promise<Stage> {
+export async function openStage(outer: Context, props: Props = PROPS): Promise<Stage> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'countersign-demo-'));
   const context = openContext(outer.io, { data: dataDir, json: outer.json });
-  const stack = await startEmbedded(context, false);
+  const stack = await startEmbedded(context, false, props.services);
   try {
     const db = await context.database();
     const instance = await context.instance();
     const key = throwAwayKey();
-    const scene = { context, stack, db, instance, key };
+    const scene = { context, stack, db, instance, key, siteFolder: props.site };
     await populate(scene);
     return await stageOf(scene);
   } catch (error) {
@@ -140,13 +149,13 @@ async function stageOf(scene: Scene): Promise<Stage> {
     controlToken: readFileSync(endpoints.controlTokenFile, 'utf8').trim(),
   });
   await sandbox.people(WORLD, { do: 'standing-payment-method', card: 'visa' });
-  const site = packSite(SITE);
+  const site = packSite(scene.siteFolder);
   await storeBundle(db, site);
   const card = (runId: string, gate: string, revision = 1) =>
     cardOf(scene, { runId, gate, revision });
   return {
     ...{ context, stack, sandbox, client, db, instance, site },
-    page: readFileSync(path.join(SITE, 'public', 'index.html')),
+    page: readFileSync(path.join(scene.siteFolder, 'public', 'index.html')),
     start: (of) => start(scene, client, site, of),
     card: async (...of) => (await card(...of)).card,
     gate: card,

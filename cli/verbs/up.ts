@@ -53,8 +53,15 @@ async function up(context: Context, options: UpOptions): Promise<ExitCode> {
   }
 }
 
-/** Starts the stack that `up` and the demo run; migrated, with a policy in force and our own service key known. */
-export async function startEmbedded(context: Context, fresh: boolean): Promise<Stack> {
+/**
+ * Starts the stack that `up` and the demo run; migrated, with a policy in force and our own service key known.
+ * `made` says which processes: a test that runs from the sources names compiled ones.
+ */
+export async function startEmbedded(
+  context: Context,
+  fresh: boolean,
+  made: (ports: StackPorts) => ServiceSpec[] = (ports) => services(ports),
+): Promise<Stack> {
   const { config } = context;
   return startStack({
     dataDir: config.dataDir,
@@ -68,7 +75,7 @@ export async function startEmbedded(context: Context, fresh: boolean): Promise<S
     prepare: async (endpoints) => {
       await prepareEmbedded(endpoints.databaseUrl, config.dataDir);
     },
-    services: (_endpoints, ports) => services(ports),
+    services: (_endpoints, ports) => made(ports),
     onProgress: context.tell,
   });
 }
@@ -76,7 +83,11 @@ export async function startEmbedded(context: Context, fresh: boolean): Promise<S
 /** One process for each role is the design; a small machine gets one for all three. */
 const SMALL_MACHINE_BYTES = 3 * 1024 ** 3;
 
-export function services(ports: StackPorts, memoryBytes = totalmem()): ServiceSpec[] {
+export function services(
+  ports: StackPorts,
+  memoryBytes = totalmem(),
+  programs: Readonly<typeof PROGRAMS> = PROGRAMS,
+): ServiceSpec[] {
   const roles =
     memoryBytes < SMALL_MACHINE_BYTES ? ['all'] : ['workflows', 'actions', 'compensations'];
   const file = process.execPath;
@@ -86,11 +97,11 @@ export function services(ports: StackPorts, memoryBytes = totalmem()): ServiceSp
     ...['--edge-port', String(ports.sandboxEdge)],
   ];
   return [
-    { name: 'sandbox', file, args: [PROGRAMS.sandbox, ...sandboxPorts], early: true },
+    { name: 'sandbox', file, args: [programs.sandbox, ...sandboxPorts], early: true },
     ...roles.map((role) => ({
       name: role === 'all' ? 'worker' : `worker-${role}`,
       file,
-      args: [PROGRAMS.worker, '--role', role],
+      args: [programs.worker, '--role', role],
     })),
   ];
 }
