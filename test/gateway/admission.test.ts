@@ -6,6 +6,21 @@ import type { House } from './house.js';
 let house: House;
 beforeAll(async () => {
   house = await openHouse();
+  // Registered, but not on the service key's lists: only the lists keep them out.
+  const created_at = new Date();
+  await house.db
+    .insertInto('agents')
+    .values({ agent_id: 'other-agent', owner_person: 'p_bob', created_at })
+    .execute();
+  await house.db
+    .insertInto('principals')
+    .values({
+      principal_id: 'pr_stranger',
+      name: 'Stranger',
+      email: 'stranger@example.com',
+      created_at,
+    })
+    .execute();
 });
 afterAll(async () => {
   await house.close();

@@ -182,6 +182,23 @@ test('a decision recorded after the expiry loses, whatever its own clock says', 
   expect((await opened(house, runId, 'plan')).gateId).toBe(gate.gateId);
 });
 
+test('what nobody answered is not asked again by another price', async () => {
+  const runId = await admitted(house);
+  await approved(house, runId, 'plan');
+  await performedUpTo(house, runId, 'start-subscription');
+  const gate = await opened(house, runId, 'register-domain');
+  await house.advance(gate.expiresInMs);
+  await house.gateway.gateStatus(runId, gate.gateId);
+  house.outside.domain = {
+    registrable: true,
+    registrationMinor: 1119,
+    renewalMinor: 1119,
+    currency: 'USD',
+  };
+  await house.gateway.plan(runId);
+  expect((await opened(house, runId, 'register-domain')).gateId).toBe(gate.gateId);
+});
+
 test('a decision recorded before the expiry wins, however late the question comes', async () => {
   const runId = await admitted(house);
   const gate = await approved(house, runId, 'plan');

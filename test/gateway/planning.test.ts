@@ -228,6 +228,19 @@ test('a stricter policy voids the grant; an edited one that asks no more does no
   expect(await refusals(house)).toContain('perform start-subscription: policy-stricter');
 });
 
+test('what was autonomous when it was planned asks for a person once the policy does', async () => {
+  const runId = await admitted(house);
+  const { tiers, ...policy } = builtInPolicy();
+  await activate({ ...policy, tiers: [...tiers, { step: 'create-customer', tier: 'approve' }] });
+  await expect(perform(house, runId, 'create-customer')).rejects.toMatchObject({
+    code: 'GATE_NEEDED',
+  });
+  expect(house.stub.things).toEqual([]);
+  await house.gateway.plan(runId);
+  await approved(house, runId, 'plan');
+  await perform(house, runId, 'create-customer');
+});
+
 test('a policy that denies the action denies it, whatever was granted', async () => {
   const runId = await admitted(house);
   await approved(house, runId, 'plan');
