@@ -23,7 +23,7 @@ function parseBigint(text: string): number {
 
 const types: pg.CustomTypesConfig = {
   getTypeParser: (...[oid, format]: Parameters<typeof pg.types.getTypeParser>) =>
-    oid === INT8 && format !== 'binary'
+    [INT8].includes(oid) && format !== 'binary'
       ? parseBigint
       : (pg.types.getTypeParser(oid, format) as (text: string) => unknown),
 };
