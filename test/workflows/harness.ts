@@ -50,7 +50,7 @@ export async function startHarness(): Promise<Harness> {
   const { address, namespace } = temporal;
   const connection = await Connection.connect({ address });
   const native = await NativeConnection.connect({ address });
-  const client = new Client({ connection, namespace });
+  const client = new Client({ connection, namespace, identity: 'test' });
   const bundle = await bundleOfWorkflows();
   let runs = 0;
   return {
@@ -65,6 +65,7 @@ export async function startHarness(): Promise<Harness> {
             connection: native,
             namespace,
             taskQueue,
+            identity: 'test',
             stickyQueueScheduleToStartTimeout: '1s',
             maxHeartbeatThrottleInterval: '100ms',
             defaultHeartbeatThrottleInterval: '100ms',
