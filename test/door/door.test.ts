@@ -96,7 +96,7 @@ describe('authorize refuses, and logs by reason', () => {
       'NO_GRANT',
       async ({ ask }) => ({ ...ask, gateId: (await newCase()).gateId }),
     ],
-    ['no gate where the plan asks for one', 'NO_GRANT', ({ ask: { gateId: _, ...ask } }) => ask],
+    ['no gate where the plan asks for one', 'NO_GRANT', ({ ask }) => withoutGate(ask)],
     ['no decision', 'NO_GRANT', ({ ask }) => ({ ...ask, decisions: [] })],
     [
       'a decision that is not on record',
@@ -147,7 +147,7 @@ describe('authorize refuses, and logs by reason', () => {
   test('an autonomous tier needs no gate, and only that', async () => {
     const run = await seedRun(scratch, [{ ...STEPS[0], costMinor: 0 }], 'door');
     const gateId = await seedPlan(scratch, run, 1);
-    const { gateId: _, ...ask } = askFor(scratch, run, 'create-customer', { gateId });
+    const ask = withoutGate(askFor(scratch, run, 'create-customer', { gateId }));
     await sql`insert into plans select run_id, 2, plan, digest || 2, quote, policy_version, 0, created_at
       from plans where run_id = ${run.runId}`.execute(scratch.db);
     await sql`insert into plan_steps (run_id, revision, step, position, kind, tier, digest, provider)
@@ -265,6 +265,12 @@ test.each<[string, string, string, () => Promise<string>]>([
   expect(await body()).toContain(held);
   expect(await without(scratch.db, [guard], body)).toBe(broken);
 });
+
+function withoutGate(ask: AuthorizeAsk): AuthorizeAsk {
+  const copy = { ...ask };
+  Reflect.deleteProperty(copy, 'gateId');
+  return copy;
+}
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && !error.message.includes('given back')
