@@ -27,7 +27,7 @@ interface Described {
   readonly title: string;
   /** What changes in the world, in a sentence. */
   readonly summary: string;
-  /** The floor: policy may ask for more, never for less. */
+  /** The floor where nothing is at stake yet: the built-in policy asks for this or more, in every environment. */
   readonly tier: Tier;
   /** What it can cost at most, in words; the figure is in the plan. */
   readonly costMax: string;

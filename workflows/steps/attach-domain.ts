@@ -5,7 +5,7 @@ export const attachDomain = defineStep({
   title: 'Attach the domain to the site',
   summary: 'Makes the Worker answer under the domain; Cloudflare adds the record and certificate.',
   provider: 'cloudflare',
-  tier: 'approve',
+  tier: 'autonomous',
   costMax: 'nothing',
   action: 'attachDomain',
   patience: 'late',

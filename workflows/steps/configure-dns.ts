@@ -5,7 +5,7 @@ export const configureDns = defineStep({
   title: 'Set the DNS records',
   summary: 'Adds the records that the request names, all of them or none.',
   provider: 'cloudflare',
-  tier: 'approve',
+  tier: 'autonomous',
   costMax: 'nothing',
   action: 'configureDns',
   patience: 'late',

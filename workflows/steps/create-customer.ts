@@ -6,7 +6,7 @@ export const createCustomer = defineStep({
   summary:
     'Makes a customer record at Stripe for the principal. A customer that bears our marker is adopted instead.',
   provider: 'stripe',
-  tier: 'approve',
+  tier: 'autonomous',
   costMax: 'nothing',
   action: 'createCustomer',
   patience: 'early',

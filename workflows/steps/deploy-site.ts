@@ -5,7 +5,7 @@ export const deploySite = defineStep({
   title: 'Deploy the site',
   summary: 'Uploads the approved bundle, byte for byte, as a Worker and makes it the live version.',
   provider: 'cloudflare',
-  tier: 'approve',
+  tier: 'autonomous',
   costMax: 'nothing on the free plan',
   action: 'deploySite',
   patience: 'late',

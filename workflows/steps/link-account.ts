@@ -13,7 +13,7 @@ export const linkAccount = defineStep({
   reversal: {
     kind: 'mitigate',
     activity: 'releaseAccount',
-    summary: 'forget the link; delete an account of ours where Cloudflare lets us',
-    residue: 'a created account stays as an empty free account: only its owner can delete it',
+    summary: 'forget the link to an account that its owner keeps',
+    residue: 'a created account stays as an empty free account: only a person can close it',
   },
 });

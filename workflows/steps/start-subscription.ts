@@ -14,6 +14,6 @@ export const startSubscription = defineStep({
     kind: 'mitigate',
     activity: 'cancelSubscription',
     summary: 'cancel at once and refund the whole first charge',
-    residue: "Stripe keeps its processing fee; the refund reaches the payer's bank within days",
+    residue: 'what the card payment cost the platform is not given back',
   },
 });
