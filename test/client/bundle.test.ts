@@ -169,7 +169,7 @@ const REFUSED: readonly (readonly [what: string, make: () => void, message: RegE
   [
     'a file beside public/',
     () => {
-      put('notes.md', 'todo');
+      put('notes.md', 'some notes');
     },
     /"notes.md" is neither worker.mjs nor in public\//,
   ],
