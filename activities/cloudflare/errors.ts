@@ -59,6 +59,9 @@ function verdictOf(status: number | undefined, code: number | undefined): Verdic
       code: 'PROVIDER_UNAVAILABLE',
       message: 'it conflicts with something under way',
     };
+  // "An unknown error has occurred": a lock in their database, whatever the status says.
+  if (code === 10013)
+    return { proof: 'unknown', code: 'OUTCOME_UNKNOWN', message: 'the provider failed' };
   if (status >= 400 && status < 500)
     return {
       proof: 'unstored-refusal',
@@ -68,21 +71,36 @@ function verdictOf(status: number | undefined, code: number | undefined): Verdic
   return { proof: 'unknown', code: 'OUTCOME_UNKNOWN', message: 'the provider failed' };
 }
 
-/** Codes of "not there": route, zone, record, script, version, domain. */
-const MISSING = new Set([7003, 9109, 81044, 10007, 100114]);
+/** Codes of "not there": route, record, script, version, domain. */
+const MISSING = new Set([7003, 81044, 10007, 100114]);
+/** "Unauthorized to access requested resource": an account or zone that is not there, or no longer open to us. */
+const INVISIBLE = '9109';
 
-/** True when what was asked for is not there. */
+/**
+ * True when what was asked for is not there. A thing that may no longer be seen is not gone: taken for absent, a
+ * Worker would be called deleted because its owner has shut us out.
+ */
 export function isMissing(error: unknown): boolean {
   const { status, providerCode } = classifyCloudflare(error);
   return status === 404 || (providerCode !== undefined && MISSING.has(Number(providerCode)));
 }
 
 /** Runs a read; `undefined` when what it asks for is not there. */
-export async function orMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
+export const orMissing = <T>(read: () => Promise<T>): Promise<T | undefined> =>
+  unless(isMissing, read);
+
+/** Runs a read; `undefined` when what it asks for is not there, or not open to us. */
+export const orInvisible = <T>(read: () => Promise<T>): Promise<T | undefined> =>
+  unless((error) => isMissing(error) || classifyCloudflare(error).providerCode === INVISIBLE, read);
+
+async function unless<T>(
+  harmless: (error: unknown) => boolean,
+  read: () => Promise<T>,
+): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (harmless(error)) return undefined;
     throw error;
   }
 }

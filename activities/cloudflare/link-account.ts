@@ -2,7 +2,7 @@ import type Cloudflare from 'cloudflare';
 import { z } from 'zod';
 import { Failure } from '../../domain/errors.js';
 import type { Found, Operation, Reversal } from '../../gateway/operation.js';
-import { classifyCloudflare, orMissing } from './errors.js';
+import { classifyCloudflare, orInvisible } from './errors.js';
 import { shortMarker } from './marker.js';
 
 const created = z.object({ name: z.string(), standalone: z.literal(true) });
@@ -62,7 +62,7 @@ export const releaseAccount: Reversal<'cloudflare', Created> = {
 };
 
 async function accessible(client: Cloudflare, accountId: string): Promise<boolean> {
-  return (await orMissing(() => client.accounts.get({ account_id: accountId }))) !== undefined;
+  return (await orInvisible(() => client.accounts.get({ account_id: accountId }))) !== undefined;
 }
 
 /** Takes an account that exists into use. Its owner has consented; nothing is changed there. */

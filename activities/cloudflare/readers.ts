@@ -1,7 +1,7 @@
 import type Cloudflare from 'cloudflare';
 import { priceToMinor } from '../../domain/money.js';
 import type { CloudflareReaders, RecordSeen } from '../../gateway/readers.js';
-import { classifyCloudflare, orMissing } from './errors.js';
+import { classifyCloudflare, orInvisible, orMissing } from './errors.js';
 
 /** What the gateway reads at Cloudflare: by get or list. */
 export const cloudflareReaders: CloudflareReaders = {
@@ -10,7 +10,7 @@ export const cloudflareReaders: CloudflareReaders = {
     return page.result[0]?.id;
   },
   account: async (client, accountId) => {
-    const account = await orMissing(() => client.accounts.get({ account_id: accountId }));
+    const account = await orInvisible(() => client.accounts.get({ account_id: accountId }));
     if (account === undefined) return undefined;
     const members: string[] = [];
     for await (const member of client.accounts.members.list({ account_id: accountId }))

@@ -63,7 +63,8 @@ function verdictOf(
       code: 'PROVIDER_AUTH',
       message: 'the credential was refused',
     };
-  if (status === 409 || status === 429)
+  // A rate limit may come as 400, too; it is in front of what is kept under a key.
+  if (status === 409 || status === 429 || code === 'rate_limit')
     return {
       proof: 'unstored-refusal',
       code: 'PROVIDER_UNAVAILABLE',
