@@ -46,7 +46,14 @@ export function money(minor: number, currency: string): string {
   return `${sign}${digits.slice(0, -2)}.${digits.slice(-2)} ${currency}`;
 }
 
-/** Our own words may quote a provider's code or a person's reason: no markup, no line breaks, no length. */
+/**
+ * Our own words may quote a provider's code or a person's reason: no markup, no line breaks, no address, no link, no
+ * great length.
+ */
 function plain(text: string): string {
-  return text.replace(/[^\p{L}\p{N}\p{P}\p{Zs}+=$€£]|[`|[\]<>]/gu, ' ').slice(0, 400);
+  return text
+    .replace(/\S+@\S+/g, '(an address)')
+    .replace(/\b[a-z][a-z0-9+.-]*:\/\/\S*/gi, '(a link)')
+    .replace(/[^\p{L}\p{N}\p{P}\p{Zs}+=$€£]|[`|[\]<>]/gu, ' ')
+    .slice(0, 400);
 }
