@@ -1,5 +1,6 @@
 import { CancellationScope, CancelledFailure, sleep } from '@temporalio/workflow';
 import type { PlanView } from '../activities/api.js';
+import type { RunState } from '../domain/plan.js';
 import type { StepName } from '../domain/steps.js';
 import type { EffectDefinition, StepDefinition } from './define-step.js';
 import { endingOf, recordFailure } from './ending.js';
@@ -59,11 +60,19 @@ export class Saga {
       this.#at = step.name;
       const ended = await this.#take(step);
       if (ended !== undefined) return ended;
+      // A cancelled step is waited for, so it may well have succeeded: the stop still stands.
+      if (CancellationScope.current().consideredCancelled)
+        throw new CancelledFailure(`stopped during ${step.name}`);
     }
-    const state = await control.completeRun.executeWithOptions({ summary: 'complete the run' }, [
-      { runId: this.run.runId },
-    ]);
-    return { kind: 'completed', state };
+    return { kind: 'completed', state: await this.#complete() };
+  }
+
+  /** Asked for, the end is the record's to say, as every end is: a wait cut short would leave nobody knowing it. */
+  #complete(): Promise<RunState> {
+    const { runId } = this.run;
+    return CancellationScope.nonCancellable(() =>
+      control.completeRun.executeWithOptions({ summary: 'complete the run' }, [{ runId }]),
+    );
   }
 
   /** One step: ready, allowed, done. Answers only when the run is to end here. */
@@ -117,9 +126,6 @@ export class Saga {
       object: done.object,
       spentMinor: done.spentMinor,
     });
-    // We wait for a cancelled action to finish, so it may well have succeeded: the stop still stands.
-    if (CancellationScope.current().consideredCancelled)
-      throw new CancelledFailure(`stopped during ${step.name}`);
   }
 
   #hold(step: EffectDefinition): void {

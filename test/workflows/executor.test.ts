@@ -6,6 +6,7 @@ import path from 'node:path';
 import { createActivities } from '../../activities/index.js';
 import type { RunId } from '../../domain/ids.js';
 import { STEPS } from '../../domain/steps.js';
+import type { Gateway } from '../../gateway/contract.js';
 import { TASK_QUEUES } from '../../workflows/messages.js';
 import { startTestTemporal, type TestTemporal } from '../helpers/temporal.js';
 import { GatewayDouble } from './double.js';
@@ -43,8 +44,12 @@ afterAll(async () => {
 });
 
 /** Runs workers over this double until the test body ends. */
-async function withWorkers(double: GatewayDouble, body: () => Promise<void>): Promise<void> {
-  const activities = createActivities({ gateway: double.gateway(), heartbeatMs: 100 });
+async function withWorkers(
+  double: GatewayDouble,
+  body: () => Promise<void>,
+  gateway: Gateway = double.gateway(),
+): Promise<void> {
+  const activities = createActivities({ gateway, heartbeatMs: 100 });
   const workers = await Promise.all(
     Object.values(TASK_QUEUES).map((taskQueue) =>
       Worker.create({
@@ -190,6 +195,36 @@ test('a stop during the very last action unwinds instead of completing', async (
     expect(await failureTypeOf(handle)).toBe('RUN_REVERSED');
     expect([...double.living]).toEqual([]);
   });
+});
+
+test('a stop that comes while the last step is on its way stands, although nothing was left to do', async () => {
+  const double = new GatewayDouble();
+  let seen: () => void = () => undefined;
+  const verified = new Promise<void>((resolve) => (seen = resolve));
+  let looking = false;
+  const base = double.gateway();
+  const gateway: Gateway = {
+    ...base,
+    verify: async (runId) => {
+      looking = true;
+      await verified;
+      return base.verify(runId);
+    },
+  };
+  await withWorkers(
+    double,
+    async () => {
+      const handle = await start();
+      await until(() => looking);
+      await handle.signal('stop', { mode: 'unwind', reason: 'a test', by: 'a test' });
+      await until(() => double.stopped);
+      seen();
+      expect(await failureTypeOf(handle)).toBe('RUN_REVERSED');
+      expect(double.end).toBe('reversed');
+      expect([...double.living]).toEqual([]);
+    },
+    gateway,
+  );
 });
 
 test('a reversal that cannot be done parks the run as stuck, by name, until a person resolves it', async () => {
