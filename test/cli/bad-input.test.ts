@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { compileFolders, type Compiled } from '../helpers/compile.js';
+import { compileFolders, type Compiled } from '../../scripts/compile-folders.mjs';
 import { CALL_ROWS } from './bad-calls.js';
 import { ground, standOn, type Row } from './bad-ground.js';
 import { REQUEST_ROWS } from './bad-requests.js';

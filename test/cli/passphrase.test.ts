@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { loadKeyFile } from '../../client/keys.js';
-import { compileFolders, type Compiled } from '../helpers/compile.js';
+import { compileFolders, type Compiled } from '../../scripts/compile-folders.mjs';
 
 const PASSPHRASE = 'tide and barnacle 7';
 let folder: string;

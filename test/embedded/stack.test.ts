@@ -16,7 +16,7 @@ import { pingPostgres } from '../../embedded/postgres.js';
 import { startStack, type Stack, type StackOptions } from '../../embedded/supervisor.js';
 import type { ChildEvent } from '../../embedded/supervised-child.js';
 import { pingTemporal } from '../../embedded/temporal.js';
-import { compileFolders, type Compiled } from '../helpers/compile.js';
+import { compileFolders, type Compiled } from '../../scripts/compile-folders.mjs';
 
 const SERVICE = fileURLToPath(new URL('./fixtures/service.mjs', import.meta.url));
 const RUN_STACK = fileURLToPath(new URL('./fixtures/run-stack.mjs', import.meta.url));

@@ -23,6 +23,7 @@ import type { Database } from '../../store/connect.js';
 import { migrate } from '../../store/migrate.js';
 import { activatePolicy } from '../../store/policies.js';
 import { freshDatabase } from '../helpers/database.js';
+import type { FreshDatabase } from '../helpers/database.js';
 import { enrolled } from './people.js';
 import type { Signer } from './people.js';
 import { classify, stubOperations } from './stub-operations.js';
@@ -65,8 +66,11 @@ export const SETTLING_MS = 1_000;
 export const HTTP_TIMEOUT_MS = 1_000;
 
 /** A gateway on a database of its own, with people, a service key, the built-in policy and a scripted provider. */
-export async function openHouse(policy: Policy = builtInPolicy()): Promise<House> {
-  const fresh = await freshDatabase();
+export async function openHouse(
+  policy: Policy = builtInPolicy(),
+  database: () => Promise<FreshDatabase> = freshDatabase,
+): Promise<House> {
+  const fresh = await database();
   const { id } = await migrate(fresh.url, { mode: 'embedded' });
   const instance = id as Instance;
   const db = connect(fresh.url, { max: 6 });

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SandboxControl } from '../../../sandbox/control-client.js';
-import { compileFolders } from '../../helpers/compile.js';
-import type { Compiled } from '../../helpers/compile.js';
+import { compileFolders } from '../../../scripts/compile-folders.mjs';
+import type { Compiled } from '../../../scripts/compile-folders.mjs';
 import { CONTROL_TOKEN, headerOf, stripeClient } from '../stand.js';
 
 const MAIN = `

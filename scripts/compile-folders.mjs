@@ -3,15 +3,13 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
-export interface Compiled {
-  readonly folder: string;
-  remove(): void;
-}
-
-/** Compiles source folders for a plain node process, so that tests of processes don't depend on an earlier build. */
-export async function compileFolders(names: readonly string[]): Promise<Compiled> {
+/**
+ * Compiles source folders for a plain node process, so that tests of processes, and measurements, don't depend on an
+ * earlier build.
+ */
+export async function compileFolders(names) {
   const cache = path.join(ROOT, 'node_modules', '.cache');
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(path.join(cache, 'compiled-'));
@@ -26,12 +24,12 @@ export async function compileFolders(names: readonly string[]): Promise<Compiled
   };
 }
 
-async function compileFolder(from: string, to: string): Promise<void> {
+async function compileFolder(from, to) {
   mkdirSync(to, { recursive: true });
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     const source = path.join(from, entry.name);
     if (entry.isDirectory()) await compileFolder(source, path.join(to, entry.name));
-    if (!entry.name.endsWith('.ts')) continue;
+    if (!entry.name.endsWith('.ts') || entry.name.endsWith('.test.ts')) continue;
     const { code } = await transformFile(source, {
       swcrc: false,
       jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },

@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { sql } from 'kysely';
+import { cacheFolder, processVariables } from '../config/environment.js';
+import type { RunId } from '../domain/ids.js';
+import { builtInPolicy } from '../domain/policy/built-in.js';
+import { freePort } from '../embedded/ports.js';
+import { postgresHome, startPostgres } from '../embedded/postgres.js';
+import { createGateway } from '../gateway/create-gateway.js';
+import { deadlineIn } from '../gateway/deadline.js';
+import type { Door } from '../gateway/door-contract.js';
+import type { Operation, OperationContext } from '../gateway/operation.js';
+import type { Parts } from '../gateway/parts.js';
+import { addPrincipal } from '../store/people.js';
+import { admitted, approved, openHouse, perform, sender } from '../test/gateway/house.js';
+import type { House } from '../test/gateway/house.js';
+
+/** Times of one kind, in ms, in the order in which they were taken. */
+export interface EffectCost {
+  /** `check` and `send` by the real SDK, nothing around them: the gateway that does nothing. */
+  readonly bare: readonly number[];
+  /** The same two under policy, a grant verified anew, the door and the ledger. */
+  readonly governed: readonly number[];
+  readonly authorize: readonly number[];
+  readonly settle: readonly number[];
+  /** One empty query over the same connection: what a round trip to the database costs by itself. */
+  readonly roundTrip: readonly number[];
+}
+
+/** What the measured step stands on. */
+const BEFORE = ['create-customer', 'link-account'] as const;
+const LARGE = '900000.00 USD';
+
+/**
+ * Measures one paid effect (`start-subscription`, approved by a person's signature) with and without the gateway,
+ * turn by turn in one process, against a scripted provider that answers at once.
+ */
+export async function measureEffects(count: number): Promise<EffectCost> {
+  const caps = {
+    organisation: LARGE,
+    principal: LARGE,
+    agent: LARGE,
+    provider: LARGE,
+    principalProvider: LARGE,
+    run: LARGE,
+  };
+  const counts = { operationsPerRun: 20, openRunsPerAgent: 1000, runsPerHour: 1000 };
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'countersign-bench-'));
+  const password = randomBytes(18).toString('base64url');
+  // Durable, unlike the tests' own: what a commit to disk takes is the larger part of what is measured.
+  const postgres = await startPostgres({
+    dataDir,
+    cacheDir: cacheFolder(processVariables()),
+    port: await freePort(),
+    password,
+  });
+  try {
+    const database = { url: postgres.url, drop: () => Promise.resolve() };
+    const policy = builtInPolicy({ override: { caps, counts } });
+    const house = await openHouse(policy, () => Promise.resolve(database));
+    try {
+      return await turns(house, count);
+    } finally {
+      await house.close();
+    }
+  } finally {
+    await postgres.stop();
+    rmSync(postgresHome(dataDir, password), { recursive: true, force: true });
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function turns(house: House, count: number): Promise<EffectCost> {
+  const times = { bare: [], governed: [], authorize: [], settle: [], roundTrip: [] } as Record<
+    keyof EffectCost,
+    number[]
+  >;
+  const parts: Parts = { ...house.parts, door: timedDoor(house.parts.door, times) };
+  const gateway = createGateway(parts);
+  const runs: RunId[] = [];
+  for (let i = 0; i <= count; i += 1) {
+    const principal = await newPrincipal(house, i);
+    const runId = await admitted(house, `bench-${i}`, { principal });
+    await approved(house, runId, 'plan');
+    for (const step of BEFORE) await perform(house, runId, step);
+    runs.push(runId);
+  }
+  for (const [turn, runId] of runs.entries()) {
+    const roundTrip = await timed(() => sql`select 1`.execute(house.db));
+    const bare = await timed(() => sendBare(house));
+    const governed = await timed(() => gateway.perform(runId, 'start-subscription', sender()));
+    // The first turn warms everything up.
+    if (turn === 0) {
+      times.authorize.length = 0;
+      times.settle.length = 0;
+      continue;
+    }
+    times.roundTrip.push(roundTrip);
+    times.bare.push(bare);
+    times.governed.push(governed);
+  }
+  return times;
+}
+
+/** Each run is for a customer of its own: what one of them has, another run of theirs would adopt. */
+async function newPrincipal({ db, service }: House, i: number): Promise<string> {
+  const principal = `pr_bench_${i}`;
+  const email = `bench-${i}@example.com`;
+  await db
+    .transaction()
+    .execute((tx) => addPrincipal(tx, { principalId: principal, name: principal, email }));
+  await db
+    .updateTable('service_keys')
+    .set({ principals: sql`array_append(principals, ${principal}::text)` })
+    .where('key_id', '=', service.keyId)
+    .execute();
+  return principal;
+}
+
+async function timed(act: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await act();
+  return performance.now() - began;
+}
+
+function timedDoor(door: Door, times: Record<'authorize' | 'settle', number[]>): Door {
+  const timing = <In, Out>(kind: 'authorize' | 'settle', call: (of: In) => Promise<Out>) => {
+    return async (of: In): Promise<Out> => {
+      const began = performance.now();
+      const answer = await call(of);
+      times[kind].push(performance.now() - began);
+      return answer;
+    };
+  };
+  return {
+    ...door,
+    authorize: timing('authorize', (ask) => door.authorize(ask)),
+    settle: timing('settle', (result) => door.settle(result)),
+  };
+}
+
+/** What an activity without a gateway would do: the same look, the same request, the same SDK. */
+async function sendBare({ parts }: House): Promise<void> {
+  const effects = parts.effects.get('subscriptions.create');
+  if (effects === undefined) throw new Error('no operation subscriptions.create');
+  const operation = effects.operation as unknown as Operation;
+  const transmission = { begun: 0, changes: new Set<string>() };
+  const reads = parts.providers.forReading('actions');
+  const sends = parts.providers.forSending('actions', {
+    deadline: deadlineIn(5_000, parts.clocks),
+    transmission,
+  });
+  const marker = `bare/${randomBytes(8).toString('hex')}`;
+  const of = (clients: typeof sends): OperationContext => ({
+    client: clients[operation.provider],
+    account: 'bare',
+    marker,
+    key: marker,
+    bundle: () => Promise.resolve([]),
+    costMaxMinor: 1900,
+  });
+  const params = operation.params.parse({ step: 'start-subscription' });
+  await operation.check?.(of(reads), params);
+  await operation.send(of(sends), params);
+}
