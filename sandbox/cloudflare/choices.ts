@@ -30,6 +30,8 @@ export const CHOICES = {
   'registrar.fraud-block-ms': 20 * 60_000,
   'registrar.void-after-ms': 5 * 86_400_000,
   'registrar.update-ms': 20,
+  /** How many names an account may hold. */
+  'registrar.limit': 500,
   'registrar.zone-delay-ms': 20,
   'zones.activation-ms': 20,
   /** Whether the caller may make standalone accounts at all. */
@@ -46,6 +48,8 @@ export const CHOICES = {
   'edge.spread-ms': 0,
   'workers.delete-ms': 0,
   'rate.limit': 1200,
+  /** What the answer to a list says of errors when there are none. */
+  'lists.errors': ['empty', 'null'],
 } as const satisfies Record<string, number | readonly (string | number)[]>;
 
 export type ChoiceName = keyof typeof CHOICES;

@@ -61,6 +61,15 @@ export const extensionOf = (name: string): Extension | undefined =>
 export const takenByOthers = (state: CloudflareState, name: string): boolean =>
   state.taken.includes(name) || /-taken\.[^.]+$/.test(name);
 
+const priceOf = (state: CloudflareState, name: string, known: Extension): Price =>
+  state.prices[name] ?? state.prices[known.tld] ?? known.price;
+
+/** Cents for one more year of a name that is held. */
+export function renewalMinor(state: CloudflareState, name: string): number {
+  const known = extensionOf(name);
+  return known === undefined ? 0 : priceOf(state, name, known).renewalMinor;
+}
+
 /** Live availability and price of a well-formed name. */
 export function availability(state: CloudflareState, name: string): Availability {
   const known = extensionOf(name);
@@ -72,7 +81,7 @@ export function availability(state: CloudflareState, name: string): Availability
   if (takenByOthers(state, name) || Object.hasOwn(state.registrations, name) || held(state, name)) {
     return { ...none, reason: 'domain_unavailable' };
   }
-  const price = state.prices[name] ?? state.prices[tldOf(name)] ?? known.price;
+  const price = priceOf(state, name, known);
   if (name.startsWith('premium-')) {
     return { registrable: false, tier: 'premium', price, reason: 'domain_premium' };
   }

@@ -1,12 +1,13 @@
 import { Hono } from 'hono';
 import type { Env, Provider, SandboxContext } from '../core/provider.js';
 import type { FaultRule } from '../core/faults.js';
-import type { ProviderFault } from '../core/provider.js';
+import type { Asked, ProviderFault } from '../core/provider.js';
 import { authorize, blockedMs, callerOf, countCall } from './access.js';
 import { accountEndpoints } from './accounts.js';
 import { assetEndpoints } from './assets.js';
 import { billingEndpoints } from './billing.js';
 import type { Call, Endpoint } from './call.js';
+import { choice } from './choices.js';
 import { customDomainEndpoints } from './custom-domains.js';
 import { dnsEndpoints } from './dns.js';
 import { unverifiedClaims } from './jwt.js';
@@ -57,6 +58,7 @@ export function cloudflareProvider({ secret, validate }: CloudflareOptions): Pro
     unknownRoute: (c) =>
       refuse(new Refusal(501, 7000, `The sandbox has no route for ${c.req.method} ${c.req.path}`)),
     fault: (_, kind, rule) => faultAnswer(kind, rule),
+    echo: (_, status, asked) => echo(status, asked),
     ownFaults: new Set(['lag', 'price-drift', 'decline']),
     truth: truthOf,
     people,
@@ -68,7 +70,7 @@ async function serve(c: SandboxContext, entry: Endpoint): Promise<Response> {
   settle(call.state, call.now());
   try {
     authorize(call, entry.needs);
-    return answer(await entry.handle(call));
+    return answer(await entry.handle(call), choice(call.state, 'lists.errors'));
   } catch (error) {
     if (error instanceof Refusal) return refuse(error);
     throw error;
@@ -155,4 +157,15 @@ function faultAnswer(kind: ProviderFault, rule: FaultRule): Response {
     case '500':
       return refuse(new Refusal(500, 10013, 'An unknown error has occurred.'));
   }
+}
+
+/** Every member that an error has says what was asked, the credential included. */
+function echo(status: 400 | 402 | 500, { authorization, body }: Asked): Response {
+  const words = `You sent ${body.slice(0, 4_096)} as ${authorization}`;
+  const chain = [{ code: 10001, message: words }];
+  const [, token = ''] = authorization.split(' ');
+  return refuse(new Refusal(status, 10000, words, { pointer: words, chain }), {
+    'cf-ray': token,
+    'x-echo': authorization,
+  });
 }

@@ -9,8 +9,6 @@ import type { AccountRecord, RegistrationRecord, RegistrationWorkflow } from './
 import { registrarCatalogue } from './registrar-catalogue.js';
 import { phaseAt, settle, startWorkflow, workflowKey } from './workflows.js';
 
-const LIMIT = 500;
-
 const contact = z.object({
   email: z.email(),
   phone: z.string().regex(/^\+\d{1,3}\.\d{4,14}$/),
@@ -131,8 +129,9 @@ function refuseEarly(call: Call, account: AccountRecord, domain: string): void {
     throw refused('Premium domains are not supported', '/domain_name');
   }
   const owned = Object.values(state.registrations).filter((r) => r.accountId === account.id);
-  if (owned.length >= LIMIT) {
-    const message = `Domain limit reached: you cannot register more than ${LIMIT} domains.`;
+  const limit = choice(state, 'registrar.limit');
+  if (owned.length >= limit) {
+    const message = `Domain limit reached: you cannot register more than ${limit} domains.`;
     throw refused(message, '/domain_name');
   }
   const now = call.now();

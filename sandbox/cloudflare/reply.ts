@@ -92,7 +92,8 @@ const marks = (): Record<string, string> => ({
   'ratelimit-policy': '"burst";q=100;w=60',
 });
 
-export function answer(reply: Reply): Response {
+/** `none` is how the world says on a list that there are no errors. */
+export function answer(reply: Reply, none: 'empty' | 'null'): Response {
   const headers = new Headers({ ...marks(), ...reply.headers });
   if (reply.bare) {
     for (const [name, value] of headers) reply.bare.headers.set(name, value);
@@ -101,7 +102,7 @@ export function answer(reply: Reply): Response {
   return Response.json(
     {
       success: true,
-      errors: [],
+      errors: reply.info && none === 'null' ? null : [],
       messages: reply.messages ?? [],
       result: reply.result,
       ...(reply.info ? { result_info: reply.info } : {}),

@@ -137,7 +137,7 @@ export interface ChargeRecord {
   at: number;
   /** Taken by mistake: given back at this time, and the name is held until then. */
   voidAt: number | null;
-  what: 'registration' | 'subscription';
+  what: 'registration' | 'renewal' | 'subscription';
 }
 
 export interface ZoneRecord {

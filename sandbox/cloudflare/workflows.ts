@@ -1,6 +1,12 @@
 import { choice } from './choices.js';
+import { renewalMinor } from './extensions.js';
 import { hexId } from './reply.js';
-import type { CloudflareState, RegistrationWorkflow, WorkflowPhase } from './state.js';
+import type {
+  CloudflareState,
+  RegistrationRecord,
+  RegistrationWorkflow,
+  WorkflowPhase,
+} from './state.js';
 
 /** A registration as it begins; phases and ids are laid down at once, so that time alone moves it. */
 export interface Start {
@@ -130,19 +136,48 @@ export function settle(state: CloudflareState, now: number): void {
     update.applied = true;
     registration.autoRenew = update.autoRenew;
   }
+  for (const registration of Object.values(state.registrations)) renew(state, registration, now);
+}
+
+/**
+ * A name whose renewal is on goes on from year to year, while there is a card to pay for it. Ours: it is
+ * charged when it expires, where the real service may charge up to thirty days before.
+ */
+function renew(state: CloudflareState, registration: RegistrationRecord, now: number): void {
+  const { domain, accountId } = registration;
+  while (registration.autoRenew && now >= registration.expiresAt) {
+    if (!state.accounts[accountId]?.paymentMethods.some((method) => method.default)) return;
+    const at = registration.expiresAt;
+    state.charges.push({
+      id: hexId(),
+      object: domain,
+      accountId,
+      amountMinor: renewalMinor(state, domain),
+      currency: 'USD',
+      refundedMinor: 0,
+      at,
+      voidAt: null,
+      what: 'renewal',
+    });
+    registration.expiresAt = yearsAfter(at, 1);
+  }
+}
+
+function yearsAfter(at: number, years: number): number {
+  const date = new Date(at);
+  date.setUTCFullYear(date.getUTCFullYear() + years);
+  return date.getTime();
 }
 
 function succeed(state: CloudflareState, workflow: RegistrationWorkflow, at: number): void {
   workflow.applied = true;
   const { domain, accountId, visibleAt } = workflow;
   charge(state, workflow, at);
-  const expires = new Date(at);
-  expires.setUTCFullYear(expires.getUTCFullYear() + workflow.years);
   state.registrations[domain] = {
     domain,
     accountId,
     createdAt: at,
-    expiresAt: expires.getTime(),
+    expiresAt: yearsAfter(at, workflow.years),
     autoRenew: workflow.autoRenew,
     privacyMode: workflow.privacyMode,
     chargeId: workflow.chargeId,

@@ -16,6 +16,7 @@ export const FAULT_KINDS = [
   'decline',
   'price-drift',
   'lag',
+  'echo',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -43,6 +44,8 @@ export const faultRuleSchema = z.strictObject({
   byMinor: z.int().optional(),
   /** `act-then-500`: the 500 is what is stored under the idempotency key, and is replayed. */
   stored: z.boolean().optional(),
+  /** `echo`: which refusal it is. */
+  status: z.union([z.literal(400), z.literal(402), z.literal(500)]).optional(),
   /** `429`: the `stripe-should-retry` header. */
   shouldRetry: z.boolean().optional(),
 });

@@ -54,6 +54,12 @@ export interface ProviderTruth {
 /** Answers of `fault` for these kinds do not act. */
 export type ProviderFault = Extract<FaultKind, 'refuse' | '409' | '429' | 'stored-500'> | '500';
 
+/** A request as a provider that quotes it back has seen it. */
+export interface Asked {
+  readonly authorization: string;
+  readonly body: string;
+}
+
 /**
  * What a person would do at the provider. `body` is the whole request body; returns what was
  * done.
@@ -76,6 +82,8 @@ export interface Provider {
   unknownRoute(c: SandboxContext): Response;
   /** A fault's answer in the provider's shape. */
   fault(c: SandboxContext, kind: ProviderFault, rule: FaultRule): Response;
+  /** Refuses with a body and headers that quote the request, its credential included. */
+  echo(c: SandboxContext, status: 400 | 402 | 500, asked: Asked): Response;
   /**
    * Kinds that the provider's own handlers carry out (`lag`, `price-drift` …). The core carries
    * out the rest. A provider that lists `slow` and `hang` here calls `beforeActing` itself.

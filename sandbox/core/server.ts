@@ -48,15 +48,20 @@ async function answerUnder(
   c: SandboxContext,
   provider: Provider,
   rule: FaultRule | undefined,
-  act: () => Promise<Response>,
+  of: { act: () => Promise<Response>; body: ArrayBuffer },
 ): Promise<{ answer: Response; after?: () => void | Promise<void> }> {
   const left = rule !== undefined && !provider.ownFaults.has(rule.fault);
   if (left && ['refuse', '409', '429', 'stored-500'].includes(rule.fault)) {
     const kind = rule.fault as 'refuse' | '409' | '429' | 'stored-500';
     return { answer: provider.fault(c, kind, rule) };
   }
+  if (left && rule.fault === 'echo') {
+    const authorization = c.req.header('authorization') ?? '';
+    const asked = { authorization, body: new TextDecoder().decode(of.body) };
+    return { answer: provider.echo(c, rule.status ?? 400, asked) };
+  }
   if (left && (await beforeActing(c, rule)) === 'abandon') return { answer: noAnswer() };
-  const answer = await act();
+  const answer = await of.act();
   switch (rule?.fault) {
     case 'act-then-500':
       return { answer: provider.fault(c, '500', rule) };
@@ -117,7 +122,7 @@ function guard(provider: Provider, worlds: Worlds, secret: string): MiddlewareHa
     };
     const { answer, after } = refused
       ? { answer: refused }
-      : await answerUnder(c, provider, rule, act);
+      : await answerUnder(c, provider, rule, { act, body });
     const silent = answer.headers.has('x-hono-already-sent');
     record.status = silent ? null : answer.status;
     const { requestId } = c.var as { requestId?: string };
@@ -176,8 +181,9 @@ export function apiHandler(
     const { pathname } = new URL(request.url);
     const found = handlers.find(({ provider }) => provider.owns(pathname));
     if (found !== undefined) return found.handle(request, bindings);
+    const known = 'Stripe is at /v1/… and /v2/…, Cloudflare at /client/v4/…';
     return Response.json(
-      { error: `no provider of this sandbox answers ${pathname}` },
+      { error: `no provider of this sandbox answers ${pathname}: ${known}` },
       { status: 501 },
     );
   };

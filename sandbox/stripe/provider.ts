@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import type { FaultKind } from '../core/faults.js';
 import { noAnswer } from '../core/provider.js';
-import type { Env, Provider, ProviderFault, SandboxContext } from '../core/provider.js';
+import type { Asked, Env, Provider, ProviderFault, SandboxContext } from '../core/provider.js';
 import type { World } from '../core/world.js';
 import { Call } from './call.js';
 import type { Route } from './call.js';
@@ -192,6 +192,23 @@ function fault(
   }
 }
 
+/** Every member that an error has says what was asked, the credential included. */
+function echo(
+  c: SandboxContext,
+  status: 400 | 402 | 500,
+  { authorization, body }: Asked,
+): Response {
+  const words = `You sent ${decodeURIComponent(body.replaceAll('+', ' '))} as ${authorization}`;
+  const type =
+    status === 402 ? 'card_error' : status === 500 ? 'api_error' : 'invalid_request_error';
+  const [, key = ''] = authorization.split(' ');
+  const details = { type, code: key, declineCode: key, param: words } as const;
+  return problemAnswer(c, new StripeProblem(status, words, details), {
+    'request-id': key,
+    'x-echo': authorization,
+  });
+}
+
 function unauthorized(c: SandboxContext): Response {
   const message =
     c.req.header('authorization') === undefined
@@ -230,6 +247,7 @@ export function stripeProvider(): Provider {
         }),
       ),
     fault,
+    echo,
     ownFaults: OWN_FAULTS,
     truth: stripeTruth,
     people: stripePeople,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import Cloudflare from 'cloudflare';
 import type { FullStand } from './stand.js';
-import { cloudflareClient, key, startFullStand } from './stand.js';
+import { cloudflareClient, domainWithZone, key, startFullStand } from './stand.js';
 
 let stand: FullStand;
 beforeAll(async () => {
@@ -56,6 +56,37 @@ test('lists go page by page and end with an empty page', async () => {
   const seen: string[] = [];
   for await (const { name } of cf.accounts.list({ per_page: 2 })) seen.push(name);
   expect(seen).toEqual(['Acme', 'b', 'c']);
+});
+
+test('a list may say null where there are no errors, and the package reads it all the same', async () => {
+  const { cf, person } = await stand.world();
+  await person({ do: 'set-choice', name: 'lists.errors', value: 'null' });
+  const answer = await cf.accounts.list().asResponse();
+  expect(await answer.json()).toMatchObject({ success: true, errors: null });
+  expect((await cf.accounts.list()).result.map(({ name }) => name)).toEqual(['Acme']);
+});
+
+test('how a new paid subscription starts is the world’s choice, and only a paid one is charged', async () => {
+  const { cf, account, name, person } = await stand.world();
+  for (const value of ['AwaitingPayment', 'Failed', 'Paid']) {
+    await person({ do: 'set-choice', name: 'subscriptions.payment', value });
+    const made = await cf.accounts.subscriptions.create({
+      account_id: account,
+      frequency: 'monthly',
+      rate_plan: { id: 'pro' },
+    });
+    expect(made.state).toBe(value);
+  }
+  expect((await stand.control.truth(name)).charges).toHaveLength(1);
+});
+
+test('a zone on the free plan has no subscription to read', async () => {
+  const tenant = await stand.world();
+  const zone = await domainWithZone(tenant, 'free.club');
+  await expect(tenant.cf.zones.subscriptions.get({ zone_id: zone })).rejects.toMatchObject({
+    status: 404,
+    errors: [{ code: 1207 }],
+  });
 });
 
 test('an existing account is seen only while its owner consents', async () => {
