@@ -5,6 +5,7 @@ import { scriptNameOf } from './domain-name.js';
 import { type Digest, effectIdOf, type Instance, type RunId } from './ids.js';
 import { OPERATIONS, type OperationName } from './operations.js';
 import type { Quote } from './plan.js';
+import { type PrincipalRecord, principalReference } from './principal.js';
 import type { Request } from './request.js';
 import type { StepName } from './steps.js';
 
@@ -20,8 +21,8 @@ export interface ActionContext {
   readonly request: Request;
   readonly quote: Quote;
   readonly currency: string;
-  /** The principal as the provider gets to know them: only in the action document, never in Temporal. */
-  readonly principal: { readonly email: string; readonly name: string };
+  /** The provider gets to know who it is; the action document only fixes it by digest. */
+  readonly principal: PrincipalRecord;
 }
 
 /** What a step of the plan is: one action, something that exists already, or nothing at all. */
@@ -85,7 +86,10 @@ export const PLANNERS: Readonly<Record<StepName, (ctx: ActionContext) => Planned
       operation: 'customers.create',
       title: 'Create a customer at Stripe',
       account: PLATFORM_STRIPE,
-      params: { email: ctx.principal.email, name: ctx.principal.name },
+      params: {
+        email: principalReference(ctx.principal, 'email'),
+        name: principalReference(ctx.principal, 'name'),
+      },
       residue: NO_RESIDUE,
     });
   },

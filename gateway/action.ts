@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { canonicalize, digestOf } from '../domain/canonical.js';
 import { actionSchema, referenceSchema } from '../domain/documents.js';
 import type { ActionDocument, Params, Reference } from '../domain/documents.js';
@@ -5,6 +6,8 @@ import { Failure, invariant } from '../domain/errors.js';
 import { effectIdOf } from '../domain/ids.js';
 import type { Digest, EffectId, Instance, RunId } from '../domain/ids.js';
 import type { PlanStep } from '../domain/plan.js';
+import { principalReferenceSchema } from '../domain/principal.js';
+import type { PrincipalReference } from '../domain/principal.js';
 import type { EffectStep, Environment } from '../domain/steps.js';
 
 type Param = Params[string];
@@ -40,14 +43,18 @@ export function actionOf(
   return { document, digest: digestOf(document), effectId };
 }
 
-const asReference = (value: unknown): Reference | undefined => {
-  const parsed = referenceSchema.safeParse(value);
+/** A value that an earlier step makes, or one that the register of principals holds. */
+export type AnyReference = Reference | PrincipalReference;
+const anyReferenceSchema = z.union([referenceSchema, principalReferenceSchema]);
+
+const asReference = (value: unknown): AnyReference | undefined => {
+  const parsed = anyReferenceSchema.safeParse(value);
   return parsed.success ? parsed.data : undefined;
 };
 
 /** Every reference in the action, each once, in the order of its first mention. */
-export function referencesOf(document: ActionDocument): readonly Reference[] {
-  const found = new Map<string, Reference>();
+export function referencesOf(document: ActionDocument): readonly AnyReference[] {
+  const found = new Map<string, AnyReference>();
   const visit = (value: unknown): void => {
     const reference = asReference(value);
     if (reference !== undefined) found.set(canonicalize(reference), reference);
@@ -59,10 +66,10 @@ export function referencesOf(document: ActionDocument): readonly Reference[] {
   return [...found.values()];
 }
 
-/** Parameters and account with each reference replaced by the value that its step's settled row holds. */
+/** Parameters and account with each reference replaced by the value that it stands for. */
 export function resolveAction(
   document: ActionDocument,
-  valueOf: (reference: Reference) => string,
+  valueOf: (reference: AnyReference) => string,
 ): { readonly account: string; readonly params: Params } {
   const resolve = (value: Param): Param => {
     const reference = asReference(value);

@@ -1,5 +1,5 @@
 import { decodeBase64url } from '../domain/base64url.js';
-import { parseCanonical } from '../domain/canonical.js';
+import { canonicalize, parseCanonical } from '../domain/canonical.js';
 import { admissionSchema, ed25519SignatureSchema } from '../domain/documents.js';
 import type { AdmissionStatement } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
@@ -84,7 +84,7 @@ async function decide(parts: Parts, claim: AdmissionClaim): Promise<Admitted> {
     throw told('digest-mismatch', 'the request is not the one that was signed');
   const known = await readRun(parts.db, runId);
   if (known !== undefined) return same(known, { runId, digest, requester: key.service_id });
-  return admitNew(parts, { runId, digest, request, requestText: claim.request, key });
+  return admitNew(parts, { runId, digest, request, key });
 }
 
 function parseStatement(text: string): AdmissionStatement {
@@ -132,7 +132,6 @@ interface Wanted {
   readonly runId: RunId;
   readonly digest: Digest;
   readonly request: Request;
-  readonly requestText: string;
   readonly key: Row<'service_keys'>;
 }
 
@@ -178,7 +177,8 @@ async function admitNew(parts: Parts, wanted: Wanted): Promise<Admitted> {
       throw told('runs-per-hour', `counts.runsPerHour: ${runsPerHour} runs in the last hour`);
     const written = await insertRun(tx, {
       runId,
-      request: wanted.requestText,
+      // By register id, whatever the caller wrote: an address stands in the register alone.
+      request: canonicalize({ ...request, principal: principal.principal_id }),
       requestDigest: digest,
       requester: key.service_id,
       agent: agent.agent_id,

@@ -8,7 +8,6 @@ import type { RunId } from '../domain/ids.js';
 import type { Denial, Plan, Quote } from '../domain/plan.js';
 import type { Request } from '../domain/request.js';
 import type { EffectStep } from '../domain/steps.js';
-import { readPrincipal } from '../store/admissions.js';
 import { bundleSize } from '../store/bundle-files.js';
 import { databaseNow } from '../store/clock.js';
 import type { Executor } from '../store/connect.js';
@@ -24,9 +23,9 @@ import type { Parts } from './parts.js';
 import { parseMarker } from './marker.js';
 import { policyInForce } from './policy.js';
 import type { PolicyInForce } from './policy.js';
+import { principalOf } from './principal.js';
 import { quote } from './quote.js';
 import { loadRun } from './record.js';
-import type { RunRecord } from './record.js';
 
 /**
  * Quotes, plans and lets the policy in force judge. Writes a further revision only if something differs from the
@@ -43,7 +42,7 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
   const inForce = await policyInForce(parts.db);
   const rows = (await parts.door.rows(runId)).filter(({ kind }) => kind === 'act');
   await mustBeStored(parts.db, run.request.bundle);
-  const principal = await principalOf(parts.db, run);
+  const principal = await principalOf(parts.db, run.row.principal);
   const quoted = await quoteRun(
     parts,
     { request: run.request, principalId: run.row.principal, email: principal.email },
@@ -114,19 +113,6 @@ function renewalsOf(plan: Plan): Readonly<Partial<Record<string, Renewal>>> {
   const { amountMinor, interval } = action?.params ?? {};
   if (typeof amountMinor !== 'number' || (interval !== 'month' && interval !== 'year')) return {};
   return { 'start-subscription': { minor: amountMinor, interval } };
-}
-
-async function principalOf(
-  db: Executor,
-  run: RunRecord,
-): Promise<{ readonly email: string; readonly name: string }> {
-  const principal = await readPrincipal(db, run.row.principal);
-  if (principal?.email == null)
-    throw new Failure(
-      'NEEDS_INPUT',
-      `the principal ${run.row.principal} has no e-mail address on record: add one`,
-    );
-  return { email: principal.email, name: principal.name };
 }
 
 /** The steps whose outcome stands or is not known: what was quoted for them stays as it was. */

@@ -31,7 +31,8 @@ export async function previewPlan(parts: Parts, runId: RunId, request: Request):
     revision: 1,
     request,
     quote,
-    principal: { email, name: known?.name ?? email },
+    // Nothing of it is stored: the empty salt is that of nobody.
+    principal: { principalId, email, name: known?.name ?? email, salt: known?.salt ?? '' },
     policy: inForce.policy,
     policyVersion: inForce.version,
     policyDigest: inForce.digest,

@@ -1,7 +1,7 @@
 import { actionOf, referencesOf, resolveAction } from './action.js';
-import type { Action } from './action.js';
+import type { Action, AnyReference } from './action.js';
 import { parseCanonical } from '../domain/canonical.js';
-import type { Reference } from '../domain/documents.js';
+import type { ActionDocument, Reference } from '../domain/documents.js';
 import { Failure, invariant } from '../domain/errors.js';
 import { idempotencyKeyOf } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
@@ -18,6 +18,7 @@ import { contextOf, effectOf } from './effect.js';
 import type { Effect } from './effect.js';
 import type { OperationContext, SiteFile } from './operation.js';
 import type { Parts } from './parts.js';
+import { principalValueOf } from './principal.js';
 import { reading } from './providers.js';
 import type { Role } from './providers.js';
 
@@ -71,7 +72,7 @@ interface Reading {
 }
 
 /**
- * The step's effect with each reference replaced by what the settled row of the earlier step holds.
+ * The step's effect with each reference replaced by what the settled row of the earlier step, or the register, holds.
  * @throws OUT_OF_ORDER when an earlier step has nothing to refer to yet
  */
 export async function resolvedEffect(
@@ -98,7 +99,7 @@ async function resolve(parts: Parts, scope: Scope, step: EffectStep): Promise<Ef
   const action = actionOfStep(parts, scope.run, step);
   const values = new Map<string, string>();
   for (const reference of referencesOf(action.document))
-    values.set(keyOf(reference), await valueOf(parts, scope, reference));
+    values.set(keyOf(reference), await valueOf(parts, scope, action.document, reference));
   return effectOf(
     parts,
     action,
@@ -117,10 +118,20 @@ const lateFields = async (
 ): Promise<Readonly<Record<string, string>>> =>
   (await made.operation.fields?.(ctx, made.params, [field])) ?? {};
 
-const keyOf = ({ fromStep, field }: Reference): string => `${fromStep}.${field}`;
+const keyOf = (of: AnyReference): string =>
+  'fromStep' in of ? `${of.fromStep}.${of.field}` : `${of.ofPrincipal}.${of.field}.${of.digest}`;
 
-async function valueOf(parts: Parts, scope: Scope, reference: Reference): Promise<string> {
-  const { fromStep, field } = reference;
+function valueOf(
+  parts: Parts,
+  scope: Scope,
+  document: ActionDocument,
+  reference: AnyReference,
+): Promise<string> {
+  if ('fromStep' in reference) return madeBy(parts, scope, reference);
+  return principalValueOf(parts.db, document, { reference, principal: scope.run.row.principal });
+}
+
+async function madeBy(parts: Parts, scope: Scope, { fromStep, field }: Reference): Promise<string> {
   const row = scope.rows.get(fromStep);
   if (row?.object === undefined)
     throw new Failure(

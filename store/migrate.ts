@@ -5,6 +5,7 @@ import { tables } from './migrations/0001-tables.js';
 import { effectTables } from './migrations/0002-effects.js';
 import { clockAndTriggers } from './migrations/0003-clock-and-triggers.js';
 import { doorFunctions } from './migrations/0004-door.js';
+import { erasablePrincipals } from './migrations/0005-erasable-principals.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -19,6 +20,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-effects': migration(effectTables),
   '0003-clock-and-triggers': migration(clockAndTriggers),
   '0004-door': migration(doorFunctions),
+  '0005-erasable-principals': migration(erasablePrincipals),
 };
 
 export interface MigrateOptions {

@@ -59,8 +59,12 @@ export interface AgentsTable {
 
 export interface PrincipalsTable {
   principal_id: string;
+  /** Empty once erased. */
   name: string;
   email: string | null;
+  /** Of the digests by which action documents refer to name and address. */
+  salt: Generated<string | null>;
+  erased_at: Generated<Date | null>;
   created_at: Date;
 }
 

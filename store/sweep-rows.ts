@@ -10,7 +10,12 @@ export async function effectsDue(
 ): Promise<readonly { runId: string; step: string; effectId: string }[]> {
   const { rows } = await sql<{ run_id: string; step: string; effect_id: string }>`
     select e.run_id, e.step, e.effect_id from effects e
-     where e.kind = 'act' and e.attempt > 0 and exists (
+     where e.kind = 'act' and e.attempt > 0
+       -- a customer is found by the address alone: once that is erased, nobody can look any more
+       and not (e.step = 'create-customer' and exists (
+         select 1 from runs r join principals p on p.principal_id = r.principal
+          where r.run_id = e.run_id and p.erased_at is not null))
+       and exists (
        select 1 from unnest(array[interval '1 hour', interval '25 hours']) as due(after)
         where e.send_by + due.after <= countersign_now() and not exists (
           select 1 from effect_reads r

@@ -1,4 +1,5 @@
 import { UsageError } from '../../config/errors.js';
+import { erasePrincipal } from '../../store/erasure.js';
 import {
   listAgents,
   listPeople,
@@ -145,7 +146,37 @@ const registerPrincipals: Register = (verbs) => {
         return 0;
       }),
     );
+  principals
+    .add(
+      'erase <principal>',
+      'Erases name and address of a principal; what was approved and paid stays, by id',
+      'countersign principals erase pr_3f9c2a71be',
+    )
+    .action(principals.run(principalsErase));
 };
+
+async function principalsErase(context: Context, named: string): Promise<0> {
+  const db = await context.database();
+  const wanted = named.toLowerCase();
+  const rows = await listPrincipals(db);
+  const known = rows.find((row) => row.principal_id === named || row.email === wanted);
+  const principalId = known?.principal_id ?? named;
+  const erasure = await db.transaction().execute((tx) => erasePrincipal(tx, principalId));
+  if (erasure.kind === 'unknown')
+    throw new UsageError({
+      what: `there is no principal ${JSON.stringify(named.slice(0, 80))}, or it was erased before`,
+      remedy: 'See which there are: countersign principals list',
+    });
+  if (erasure.kind === 'in-use')
+    throw new UsageError({
+      what: `${principalId} cannot be erased while runs act on its behalf: ${erasure.runIds.join(', ')}`,
+      remedy: 'Let them end, or end them with `countersign stop --run RUN --reason R`',
+    });
+  context.print({ principalId, erased: true }, [
+    `${principalId} is erased here. The providers keep what they were told: see docs/operating.md.`,
+  ]);
+  return 0;
+}
 
 async function keysRevoke(
   context: Context,

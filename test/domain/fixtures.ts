@@ -1,6 +1,7 @@
 import { buildPlan, type PlanInput } from '../../domain/build-plan.js';
 import { parseInstance, parseRunId } from '../../domain/ids.js';
 import type { Plan, Quote } from '../../domain/plan.js';
+import type { PrincipalRecord } from '../../domain/principal.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { type Policy, policyDigestOf } from '../../domain/policy/schema.js';
 import { parseRequest, type Request } from '../../domain/request.js';
@@ -8,6 +9,8 @@ import { parseRequest, type Request } from '../../domain/request.js';
 export const instance = parseInstance('0f1e2d3c4b5a69788796a5b4c3d2e1f0');
 export const bundle = `sha256:${'a'.repeat(64)}`;
 export const policy = builtInPolicy();
+/** When the quotes below were made. */
+export const nowMs = Date.parse('2026-11-21T09:00:00.000Z');
 
 /** The request of the README, with changes. */
 export function requestWith(changes: Record<string, unknown> = {}): Request {
@@ -67,6 +70,14 @@ export const updateQuote: Quote = {
   dns: { kind: 'none' },
 };
 
+/** As the register holds the one on whose behalf the runs act. */
+export const owner: PrincipalRecord = {
+  principalId: 'pr_owner',
+  email: 'owner@example.com',
+  name: 'Owner',
+  salt: '5a17'.repeat(16),
+};
+
 export function planInput(
   changes: Partial<PlanInput> & { request?: Request; quote?: Quote; policy?: Policy } = {},
 ): PlanInput {
@@ -80,7 +91,7 @@ export function planInput(
     policy: inForce,
     policyVersion: 1,
     policyDigest: policyDigestOf(inForce),
-    principal: { email: 'owner@example.com', name: 'Owner' },
+    principal: owner,
     acceptedTerms: [],
     ...changes,
   };

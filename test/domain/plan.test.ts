@@ -7,12 +7,15 @@ import { scriptNameOf } from '../../domain/domain-name.js';
 import { Failure } from '../../domain/errors.js';
 import { gateIdOf } from '../../domain/ids.js';
 import type { Plan, Quote } from '../../domain/plan.js';
+import { principalReference } from '../../domain/principal.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { requestDigestOf } from '../../domain/request.js';
 import { PIVOT } from '../../domain/steps.js';
 import {
   firstQuote,
   instance,
+  nowMs,
+  owner,
   planInput,
   planWith,
   policy,
@@ -34,6 +37,7 @@ function cardOf(
     request: requestWith(),
     quote: firstQuote,
     policy,
+    nowMs,
     roles,
     caps: [],
     site: { files: 4, bytes: 12_345 },
@@ -86,7 +90,10 @@ describe('the plan of a first run', () => {
       ),
     );
     expect(params).toEqual({
-      'create-customer': { email: 'owner@example.com', name: 'Owner' },
+      'create-customer': {
+        email: principalReference(owner, 'email'),
+        name: principalReference(owner, 'name'),
+      },
       'link-account': { name: 'countersign superseal.club', standalone: true },
       'start-subscription': {
         price: 'price_starter_monthly',
@@ -297,9 +304,9 @@ describe('cards and gates', () => {
     expect(
       differing(digests({ request: requestWith({ bundle: `sha256:${'b'.repeat(64)}` }) })),
     ).toEqual(['deploy-site']);
-    expect(
-      differing(digests({ principal: { email: 'owner@example.org', name: 'Owner' } })),
-    ).toEqual(['create-customer']);
+    expect(differing(digests({ principal: { ...owner, email: 'owner@example.org' } }))).toEqual([
+      'create-customer',
+    ]);
     expect(
       differing(
         digests({ request: requestWith({ domain: { name: 'supersea1.club', years: 1 } }) }),
