@@ -14,9 +14,10 @@ function codeOf(shape: CloudflareErrorShape): number | undefined {
   return typeof first.code === 'number' ? first.code : undefined;
 }
 
+/** The id of the request, if it is one: a header may quote our token. */
 function rayOf(headers: unknown): string | undefined {
-  if (!(headers instanceof Headers)) return undefined;
-  return headers.get('cf-ray') ?? undefined;
+  const ray = headers instanceof Headers ? headers.get('cf-ray') : null;
+  return ray !== null && /^[0-9a-f]{16}(?:-[A-Z]{3})?$/.test(ray) ? ray : undefined;
 }
 
 /**
@@ -70,6 +71,10 @@ function verdictOf(status: number | undefined, code: number | undefined): Verdic
     };
   return { proof: 'unknown', code: 'OUTCOME_UNKNOWN', message: 'the provider failed' };
 }
+
+/** A word of theirs in the form that their codes have, or `unknown`: such words get into histories and plans. */
+export const codeWord = (value: string | undefined): string =>
+  value !== undefined && /^[a-z]+(?:_[a-z]+){0,9}$/.test(value) ? value : 'unknown';
 
 /** Codes of "not there": route, record, script, version, domain. */
 const MISSING = new Set([7003, 81044, 10007, 100114]);

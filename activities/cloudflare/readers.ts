@@ -1,7 +1,7 @@
 import type Cloudflare from 'cloudflare';
 import { priceToMinor } from '../../domain/money.js';
 import type { CloudflareReaders, RecordSeen } from '../../gateway/readers.js';
-import { classifyCloudflare, orInvisible, orMissing } from './errors.js';
+import { classifyCloudflare, codeWord, orInvisible, orMissing } from './errors.js';
 
 /** What the gateway reads at Cloudflare: by get or list. */
 export const cloudflareReaders: CloudflareReaders = {
@@ -28,7 +28,7 @@ export const cloudflareReaders: CloudflareReaders = {
     // The check leaves malformed names out, so the answer may be shorter than the question.
     const seen = domains.find((domain) => domain.name === name);
     if (seen === undefined) return { registrable: false, reason: 'omitted' };
-    if (!seen.registrable) return { registrable: false, reason: seen.reason ?? 'unknown' };
+    if (!seen.registrable) return { registrable: false, reason: codeWord(seen.reason) };
     if (seen.tier !== undefined && seen.tier !== 'standard')
       return { registrable: false, reason: 'domain_premium' };
     const { pricing } = seen;

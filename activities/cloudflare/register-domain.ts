@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Failure } from '../../domain/errors.js';
 import type { Found, Operation, OperationContext, Reversal } from '../../gateway/operation.js';
-import { classifyCloudflare, orMissing } from './errors.js';
+import { classifyCloudflare, codeWord, orMissing } from './errors.js';
 import { cloudflareReaders } from './readers.js';
 
 const params = z.object({
@@ -93,7 +93,7 @@ function pending(name: string, state: string) {
   return {
     kind: 'pending' as const,
     waitMs: slow ? 60_000 : 1_000,
-    why: `${name} is ${state}${words[state] === undefined ? '' : `: ${words[state]}`}`,
+    why: `${name} is ${codeWord(state)}${words[state] === undefined ? '' : `: ${words[state]}`}`,
   };
 }
 

@@ -10,8 +10,14 @@ interface StripeErrorShape {
   readonly headers?: Readonly<Record<string, unknown>>;
 }
 
-const textOf = (value: unknown): string | undefined =>
-  typeof value === 'string' && value !== '' ? value : undefined;
+/**
+ * A word of the provider that looks as theirs do, or nothing: an answer may quote our key where a code belongs.
+ * Their codes are words of letters alone; a key never is.
+ */
+const textOf = (value: unknown, form: RegExp): string | undefined =>
+  typeof value === 'string' && form.test(value) ? value : undefined;
+const CODE = /^[a-z]+(?:_[a-z]+){0,9}$/;
+const REQUEST_ID = /^req_[A-Za-z0-9]{1,24}$/;
 
 /**
  * What an error of the stripe package proves. Rules: https://docs.stripe.com/api/idempotent_requests (results are kept
@@ -20,8 +26,8 @@ const textOf = (value: unknown): string | undefined =>
 export function classifyStripe(error: unknown): Classified {
   const shape = (typeof error === 'object' && error !== null ? error : {}) as StripeErrorShape;
   const status = typeof shape.statusCode === 'number' ? shape.statusCode : undefined;
-  const providerCode = textOf(shape.code);
-  const requestId = textOf(shape.requestId);
+  const providerCode = textOf(shape.code, CODE);
+  const requestId = textOf(shape.requestId, REQUEST_ID);
   const known = {
     ...(status === undefined ? {} : { status }),
     ...(providerCode === undefined ? {} : { providerCode }),

@@ -21,7 +21,7 @@ const refusal = (status: number, code: number | undefined, message = CANARY): An
     messages: [],
     result: null,
   },
-  headers: { 'cf-ray': 'ray-1' },
+  headers: { 'cf-ray': '9f0c2b7d51e8a346-AMS' },
 });
 
 const REFUSED = { proof: 'unstored-refusal', code: 'PROVIDER_REFUSED' } as const;
@@ -59,6 +59,15 @@ test.each(ROWS)(
   },
 );
 
+test('a token where a ray belongs stays out', async () => {
+  const quoted = `v1.0-${CANARY.replaceAll(' ', '-')}-${'0f'.repeat(20)}`;
+  const answer = { ...refusal(400, 10000), headers: { 'cf-ray': quoted } };
+  const thrown = await thrownBy(() =>
+    cloudflareOver(() => answer).accounts.get({ account_id: '0'.repeat(32) }),
+  );
+  expect(classifyCloudflare(thrown)).not.toHaveProperty('requestId');
+});
+
 test('status, code and ray are kept for the record', async () => {
   const thrown = await thrownBy(() =>
     cloudflareOver(() => refusal(400, 10021)).zones.get({ zone_id: '0'.repeat(32) }),
@@ -66,7 +75,7 @@ test('status, code and ray are kept for the record', async () => {
   expect(classifyCloudflare(thrown)).toMatchObject({
     status: 400,
     providerCode: '10021',
-    requestId: 'ray-1',
+    requestId: '9f0c2b7d51e8a346-AMS',
   });
 });
 

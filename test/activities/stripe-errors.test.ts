@@ -128,6 +128,24 @@ test('status, code and request id are kept for the record', async () => {
   });
 });
 
+test('a key or an address where a code, a parameter or a request id belongs stays out', async () => {
+  for (const quoted of [CANARY, 'sk_live_0CANARY0', 'person@example.com', `req_${CANARY}`]) {
+    const thrown = await thrownBy(() =>
+      stripeOver(() => ({
+        status: 400,
+        body: error({ type: 'invalid_request_error', code: quoted, param: quoted }),
+        headers: { 'request-id': quoted },
+      })).customers.create({}, { idempotencyKey: 'k' }),
+    );
+    expect(classifyStripe(thrown)).toEqual({
+      proof: 'unstored-refusal',
+      code: 'PROVIDER_REFUSED',
+      message: 'the request was refused with 400',
+      status: 400,
+    });
+  }
+});
+
 test('only what is not there is missing', async () => {
   const missing = async (status: number, code: string): Promise<boolean> =>
     isMissing(
