@@ -34,10 +34,7 @@ test('an address stands in the register alone, is sent as it stands there, and i
   // A run that may have to be taken back must find what it made.
   expect(await erase()).toEqual({ kind: 'in-use', runIds: [runId] });
   await house.db.updateTable('runs').set({ door: 'completed' }).execute();
-  const { salt } = await house.db
-    .selectFrom('principals')
-    .select('salt')
-    .executeTakeFirstOrThrow();
+  const { salt } = await house.db.selectFrom('principals').select('salt').executeTakeFirstOrThrow();
   expect(await erase()).toEqual({ kind: 'erased' });
 
   expect(await holding(ADDRESS)).toEqual([]);
