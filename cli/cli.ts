@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { UsageError } from '../config/errors.js';
 import { EXIT, explain, type ExitCode } from './explain.js';
-import { openContext, type CommonOptions, type Context } from './context.js';
+import { openContext, type CommonOptions, type Connect, type Context } from './context.js';
 import type { Io } from './io.js';
 
 type Work<Arguments extends readonly unknown[]> = (
@@ -32,6 +32,7 @@ export async function runCli(
   io: Io,
   args: readonly string[],
   registers: readonly Register[],
+  connect?: Connect,
 ): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
   const said: string[] = [];
@@ -40,6 +41,7 @@ export async function runCli(
       exitCode = code;
     },
     complaint: (text) => said.push(text),
+    connect,
   });
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -110,7 +112,12 @@ export function makeProgram(
   {
     done,
     complaint,
-  }: { readonly done: (code: ExitCode) => void; readonly complaint: (text: string) => void },
+    connect,
+  }: {
+    readonly done: (code: ExitCode) => void;
+    readonly complaint: (text: string) => void;
+    readonly connect?: Connect | undefined;
+  },
 ): Command {
   const program = new Command('countersign')
     .description(
@@ -137,7 +144,7 @@ export function makeProgram(
     '\nExit codes: 0 done, 1 it ran and ended otherwise, 2 the call or a file is wrong,\n3 something it needs cannot be reached. `countersign VERB --help` shows an example of each.\n',
   );
   const added: Added[] = [];
-  const verbs = verbsOf(program, { io, done, added });
+  const verbs = verbsOf(program, { io, done, added, connect });
   for (const register of registers) register(verbs);
   // Last, so that what is particular to a verb comes first in its help.
   for (const { command, example } of added) withCommonOptions(command, example);
@@ -159,6 +166,7 @@ interface Making {
   readonly io: Io;
   readonly done: (code: ExitCode) => void;
   readonly added: Added[];
+  readonly connect: Connect | undefined;
 }
 
 function verbsOf(parent: Command, making: Making): Verbs {
@@ -181,7 +189,8 @@ function verbsOf(parent: Command, making: Making): Verbs {
       async (...args: unknown[]) => {
         const command = args[args.length - 1] as Command;
         const given = args.slice(0, -1) as unknown as Arguments;
-        const context = openContext(making.io, command.optsWithGlobals<CommonOptions>());
+        const options = command.optsWithGlobals<CommonOptions>();
+        const context = openContext(making.io, options, making.connect);
         try {
           making.done(await work(context, ...given));
         } finally {

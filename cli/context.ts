@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { createClient, type CountersignClient } from '../client/client.js';
+import type { ClientOptions, CountersignClient } from '../client/client.js';
 import { loadServiceKey, serviceKeyFromPem, type ServiceKey } from '../client/service-key.js';
 import { readEndpoints, type Endpoints } from '../config/endpoints.js';
 import { UnreachableError, UsageError } from '../config/errors.js';
@@ -47,11 +47,18 @@ export interface Context {
   close(): Promise<void>;
 }
 
+/** Opens a client; only the verbs that need Temporal bring one, because its packages are slow to load. */
+export type Connect = (options: ClientOptions) => Promise<CountersignClient>;
+
 /** The service under which the command line of an embedded stack asks for runs. */
 export const LOCAL_SERVICE = 's_local';
 
 /** @throws UsageError when configuration or environment are wrong */
-export function openContext(io: Io, options: CommonOptions): Context {
+export function openContext(
+  io: Io,
+  options: CommonOptions,
+  connectTemporal: Connect = withoutTemporal,
+): Context {
   const config = loadConfig({ env: io.variables, cwd: io.cwd, args: argsOf(options) });
   const json = options.json === true;
   const opened: { close: () => Promise<void> }[] = [];
@@ -64,7 +71,7 @@ export function openContext(io: Io, options: CommonOptions): Context {
   });
   const instance = once(async () => (await readInstance(await database())).id);
   const connectClient = async (serviceKey?: ServiceKey): Promise<CountersignClient> => {
-    const client = await createClient({
+    const client = await connectTemporal({
       ...temporalOptions(config, endpoints),
       ...(serviceKey === undefined ? {} : { serviceKey }),
     });
@@ -113,6 +120,10 @@ function argsOf(options: CommonOptions): Parameters<typeof loadConfig>[0]['args'
   };
 }
 
+function withoutTemporal(): never {
+  throw new Error('invariant: a verb that needs Temporal is listed in temporal-verbs.ts');
+}
+
 function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
   return () => (made ??= { value: make() }).value;
@@ -124,10 +135,7 @@ function colours(io: Io, terminal: boolean): boolean {
   return terminal && (noColour === undefined || noColour === '') && term !== 'dumb';
 }
 
-function temporalOptions(
-  { temporal }: Config,
-  endpoints: () => Endpoints,
-): Parameters<typeof createClient>[0] {
+function temporalOptions({ temporal }: Config, endpoints: () => Endpoints): ClientOptions {
   const own = temporal.address === undefined ? endpoints() : undefined;
   return {
     address: temporal.address ?? own?.temporalAddress ?? '',

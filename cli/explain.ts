@@ -2,12 +2,12 @@ import { GateNotTrue } from '../client/decision.js';
 import {
   FileRefused,
   NoTerminal,
+  NoWorker,
   RunEnded,
   RunIdTaken,
   RunUnknown,
   TemporalUnreachable,
 } from '../client/errors.js';
-import { NoWorker } from '../client/run-handle.js';
 import { Interrupted } from '../client/terminal.js';
 import { UnreachableError, UsageError } from '../config/errors.js';
 import { Failure, type FailureCode } from '../domain/errors.js';

@@ -1,6 +1,7 @@
 import type { Register } from './cli.js';
 import { registerDemo } from './verbs/demo.js';
 import { registerDecide } from './verbs/decide.js';
+import { registerInbox } from './verbs/inbox.js';
 import { registerOverview } from './verbs/overview.js';
 import { registerPlan } from './verbs/plan.js';
 import { registerPretend } from './verbs/pretend.js';
@@ -21,6 +22,7 @@ export const REGISTERS: readonly Register[] = [
   registerPlan,
   registerProvision,
   registerRuns,
+  registerInbox,
   registerDecide,
   registerStop,
   registerSigned,

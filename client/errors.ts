@@ -19,6 +19,14 @@ export class RunUnknown extends Error {
   }
 }
 
+/** Temporal answers, but no workflow worker does. */
+export class NoWorker extends Error {
+  override readonly name = 'NoWorker';
+  constructor(readonly runId: string) {
+    super(`run ${runId} does not answer: no workflow worker is running`);
+  }
+}
+
 /** The id belongs to another request; nothing more is told about it. */
 export class RunIdTaken extends Error {
   override readonly name = 'RunIdTaken';

@@ -27,7 +27,7 @@ import {
   stopSignal,
   type DecisionVerdict,
 } from '../workflows/messages.js';
-import { RunEnded, RunUnknown } from './errors.js';
+import { NoWorker, RunEnded, RunUnknown } from './errors.js';
 
 /** Everything that can be asked of, or told to, one run. Methods throw RunUnknown where there is no such run. */
 export interface RunHandle {
@@ -56,14 +56,6 @@ export interface WatchOptions {
   readonly signal?: AbortSignal;
   /** Called when a question got no answer; asking goes on. */
   readonly onTrouble?: (message: string) => void;
-}
-
-/** Temporal answers, but no workflow worker does. */
-export class NoWorker extends Error {
-  override readonly name = 'NoWorker';
-  constructor(readonly runId: string) {
-    super(`run ${runId} does not answer: no workflow worker is running`);
-  }
 }
 
 const QUERY_DEADLINE_MS = 5_000;

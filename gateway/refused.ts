@@ -2,7 +2,7 @@ import { Failure } from '../domain/errors.js';
 import type { FailureCode } from '../domain/errors.js';
 import type { Refusal } from './door-contract.js';
 import type { Effect } from './effect.js';
-import { voidGate } from './grant.js';
+import { voidGate } from './void-gate.js';
 import type { Judged } from './grant.js';
 import type { Parts } from './parts.js';
 import { recordedAlready } from './recorded.js';

@@ -1,23 +1,20 @@
 import { canonicalize } from '../domain/canonical.js';
 import { resolveMessageSchema, resumeMessageSchema } from '../domain/documents.js';
-import type { ResolveMessage, ResumeMessage } from '../domain/documents.js';
+import type { ResolveMessage } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
 import { effectIdOf, idempotencyKeyOf } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { EffectStep } from '../domain/steps.js';
-import { databaseNow } from '../store/clock.js';
 import { insertResolution, readResolution } from '../store/resolutions.js';
 import { recordRefusal } from '../store/refusals.js';
 import type { ResolveVerdict } from './contract.js';
 import type { EffectRow } from './door-contract.js';
 import { contextOf } from './effect.js';
+import { liftFence, refusalOf } from './lift-fence.js';
 import type { Parts } from './parts.js';
-import { policyInForce } from './policy.js';
 import { reading } from './providers.js';
 import { bundleOf, loadPlanned, loadRun, resolvedEffect } from './record.js';
-import { readRegister } from './roles.js';
-import { orderDigestOf, readMessage, reasonOf, signedRefusal } from './signed.js';
-import type { Signed } from './signed.js';
+import { orderDigestOf, readMessage, reasonOf } from './signed.js';
 
 /**
  * A signed way on for a stuck run. `retry` is a word; `done-by-hand` is believed only after read-back; `give-up` leaves
@@ -132,42 +129,6 @@ export async function resume(
   return lifted.lifted
     ? { accepted: true, action: 'resume', by: read.message.by }
     : refuse(parts, runId, 'resume', lifted.reason);
-}
-
-/** Lifts a fence on a signed resume statement, once. `reason` says why not. */
-export async function liftFence(
-  parts: Pick<Parts, 'db' | 'door' | 'instance'>,
-  message: ResumeMessage,
-): Promise<{ readonly lifted: true } | { readonly lifted: false; readonly reason: string }> {
-  const fence = await parts.db
-    .selectFrom('fences')
-    .innerJoin('stops', 'stops.stop_id', 'fences.stop_id')
-    .select('stops.fenced_at')
-    .where('fences.scope', '=', message.scope)
-    .executeTakeFirst();
-  const refusal = await refusalOf(parts, message, fence?.fenced_at ?? new Date(0));
-  if (refusal !== undefined) return { lifted: false, reason: refusal };
-  const lifted = await parts.door.resume({
-    scope: message.scope,
-    by: message.by,
-    statementDigest: orderDigestOf(message),
-  });
-  return lifted ? { lifted } : { lifted: false, reason: 'nothing-to-lift' };
-}
-
-async function refusalOf(
-  parts: Pick<Parts, 'db' | 'instance'>,
-  order: Signed,
-  since: Date,
-): Promise<string | undefined> {
-  const { policy } = await policyInForce(parts.db);
-  return signedRefusal(order, {
-    instance: parts.instance,
-    register: await readRegister(parts.db, { persons: [order.by], keys: [order.keyId] }),
-    policy,
-    nowMs: (await databaseNow(parts.db)).getTime(),
-    sinceMs: since.getTime(),
-  });
 }
 
 function parsed<T>(

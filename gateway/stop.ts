@@ -3,8 +3,8 @@ import { Failure } from '../domain/errors.js';
 import type { RunId } from '../domain/ids.js';
 import { openGatesInScope } from '../store/stop-scope.js';
 import type { StopRecord } from './door-contract.js';
-import { voidGate } from './grant.js';
 import type { Parts } from './parts.js';
+import { voidGate } from './void-gate.js';
 
 type Fence = Pick<Parts, 'db' | 'door'>;
 

@@ -5,12 +5,12 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { packSite, type PackedSite } from '../../client/bundle.js';
-import type { CountersignClient } from '../../client/client.js';
+import { createClient, type CountersignClient } from '../../client/client.js';
 import { signDecision, signResume, verifyGate, type VerifiedGate } from '../../client/decision.js';
 import type { SigningKey } from '../../client/keys.js';
 import type { RunHandle } from '../../client/run-handle.js';
 import { createDoor } from '../../gateway/door.js';
-import { liftFence } from '../../gateway/resolve.js';
+import { liftFence } from '../../gateway/lift-fence.js';
 import { parseInstance } from '../../domain/ids.js';
 import { canonicalize } from '../../domain/canonical.js';
 import type { ActionDocument, CardDocument, DecideMessage } from '../../domain/documents.js';
@@ -122,7 +122,7 @@ const PROPS: Props = { site: SITE, services: (ports) => services(ports) };
 /** Starts the stack in a fresh folder. @throws UnreachableError, UsageError when a part of it does not start */
 export async function openStage(outer: Context, props: Props = PROPS): Promise<Stage> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'countersign-demo-'));
-  const context = openContext(outer.io, { data: dataDir, json: outer.json });
+  const context = openContext(outer.io, { data: dataDir, json: outer.json }, createClient);
   const stack = await startEmbedded(context, false, props.services);
   try {
     const db = await context.database();

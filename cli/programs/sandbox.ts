@@ -11,6 +11,7 @@ import { leaveWithSupervisor, reportReady } from '../../embedded/child-side.js';
 import { SandboxControl } from '../../sandbox/control-client.js';
 import { startSandbox } from '../../sandbox/start.js';
 import { explain } from '../explain.js';
+import { endWithCaller } from '../run-program.js';
 
 /** The process behind `countersign sandbox`: both stand-ins and the edge, until it is told to leave. */
 try {
@@ -64,6 +65,7 @@ async function main(): Promise<void> {
       controlTokenFile: secretFile(dataDir, 'controlToken'),
     });
   leaveWithSupervisor(() => running.close());
+  endWithCaller();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void running.close().then(() => process.exit(0)));
   process.stderr.write(`sandbox: providers ${apiUrl}, control ${controlUrl}, edge ${edgeUrl}\n`);

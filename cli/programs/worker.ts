@@ -8,6 +8,7 @@ import { failpointsFrom } from '../../workers/failpoints.js';
 import { runWorker } from '../../workers/run-worker.js';
 import { gatewaySettings, temporalSettings } from '../../workers/settings.js';
 import { explain } from '../explain.js';
+import { endWithCaller } from '../run-program.js';
 import { roleOf } from '../verbs/processes.js';
 
 /** The process behind `countersign worker`: one worker, until it is told to leave. */
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
       : {}),
   });
   leaveWithSupervisor(() => worker.stop());
+  endWithCaller();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void worker.stop().then(() => process.exit(0)));
   process.stderr.write(`worker: ${role} is polling\n`);

@@ -1,5 +1,6 @@
 import { signDecision, verifyGate, type VerifiedGate } from '../../client/decision.js';
-import { NoWorker, type RunHandle } from '../../client/run-handle.js';
+import { NoWorker } from '../../client/errors.js';
+import type { RunHandle } from '../../client/run-handle.js';
 import type { Terminal } from '../../client/terminal.js';
 import { UsageError } from '../../config/errors.js';
 import type { DecideMessage } from '../../domain/documents.js';
@@ -12,7 +13,8 @@ import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
 import { temporalSignalLine } from '../signal-line.js';
-import { duration, styleFor, table } from '../style.js';
+import { styleFor } from '../style.js';
+import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 interface DecideOptions {
   readonly key?: string;
@@ -21,15 +23,12 @@ interface DecideOptions {
   readonly print?: boolean;
 }
 
-/** `inbox`, `approve`, `reject`. */
+/** `approve`, `reject`. */
 export const registerDecide: Register = (verbs) => {
-  verbs
-    .add('inbox', 'Lists what waits for a decision', 'countersign inbox')
-    .action(verbs.run(inbox));
   verbs
     .add(
       'approve <run>',
-      'Shows the card of an open gate and signs an approval',
+      TEMPORAL_VERBS['approve <run>'],
       'countersign approve launch-7 --key ~/keys/ada.json',
     )
     .option('--key <file>', 'your key file')
@@ -43,7 +42,7 @@ export const registerDecide: Register = (verbs) => {
   verbs
     .add(
       'reject <run>',
-      'Rejects what an open gate asks, with a reason',
+      TEMPORAL_VERBS['reject <run>'],
       'countersign reject launch-7 --reason "not this month" --key ~/keys/ada.json',
     )
     .requiredOption('--reason <text>', 'why; the requester reads it')
@@ -56,46 +55,6 @@ export const registerDecide: Register = (verbs) => {
       ),
     );
 };
-
-async function inbox(context: Context): Promise<ExitCode> {
-  const gates = await openGates(await context.database());
-  const { style } = context;
-  const shown = gates.map((row) => ({
-    gateId: row.gate_id,
-    runId: row.run_id,
-    gate: row.gate,
-    revision: row.revision,
-    domain: row.domain,
-    agent: row.agent,
-    environment: row.environment,
-    digest: row.digest,
-    expiresInMs: row.expires_in_ms,
-  }));
-  const rows = shown.map((row) => [
-    row.runId,
-    row.revision > 1 ? `${row.gate} (revision ${row.revision})` : row.gate,
-    row.domain,
-    row.environment,
-    row.agent,
-    row.expiresInMs <= 0 ? style.bad('expired') : duration(row.expiresInMs),
-  ]);
-  const titles = ['run', 'gate', 'domain', 'environment', 'agent', 'expires in'];
-  context.print(
-    { gates: shown },
-    rows.length === 0
-      ? [style.dim('Nothing waits for a decision.')]
-      : [
-          ...table(
-            style,
-            titles.map((title) => ({ title })),
-            rows,
-          ),
-          '',
-          style.dim('Read one and decide: countersign approve RUN --key FILE'),
-        ],
-  );
-  return EXIT.done;
-}
 
 async function decide(
   context: Context,

@@ -5,6 +5,7 @@ import { openStage, StoryFailed, type Stage } from '../demo/stage.js';
 import { playInteractive } from '../demo/interactive.js';
 import { STORIES, type Story } from '../demo/stories.js';
 import { EXIT, type ExitCode } from '../explain.js';
+import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 interface DemoOptions {
   readonly interactive?: boolean;
@@ -25,7 +26,7 @@ export const registerDemo: Register = (verbs) => {
   verbs
     .add(
       'demo',
-      'Plays the stories of the README on a stack of its own, then ends',
+      TEMPORAL_VERBS.demo,
       'countersign demo\ncountersign demo --story a,d\ncountersign demo --interactive',
     )
     .option('--interactive', 'you approve from the keyboard, once')

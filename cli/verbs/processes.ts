@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../config/errors.js';
@@ -14,6 +13,7 @@ import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
 import { prepareEmbedded } from '../prepare.js';
+import { runProgram } from '../run-program.js';
 
 export const ROLES = ['workflows', 'actions', 'compensations', 'all'] as const;
 export type Role = (typeof ROLES)[number];
@@ -34,7 +34,7 @@ export const registerProcesses: Register = (verbs) => {
       verbs.run(async (context, options: { readonly role: string; readonly check?: boolean }) => {
         const role = roleOf(options.role);
         if (options.check === true) return checkWorker(context, role);
-        return runProgram(context, PROGRAMS.worker, ['--role', role]);
+        return runProgram(context.io, PROGRAMS.worker, ['--role', role]);
       }),
     );
   verbs
@@ -58,7 +58,7 @@ export const registerProcesses: Register = (verbs) => {
           return typeof value !== 'string' ? [] : [flag, portOf(flag, value)];
         });
         const data = ['--data', context.config.dataDir];
-        return runProgram(context, PROGRAMS.sandbox, [...data, ...ports]);
+        return runProgram(context.io, PROGRAMS.sandbox, [...data, ...ports]);
       }),
     );
   verbs
@@ -148,30 +148,5 @@ export function roleOf(text: string): Role {
   throw new UsageError({
     what: `--role ${JSON.stringify(text.slice(0, 40))} is none of ${ROLES.join(', ')}`,
     remedy: 'Name one of them, such as: countersign worker --role all',
-  });
-}
-
-const SIGTERM_EXIT = 128 + 15;
-
-/** Hands the terminal over to a program of ours and ends as it ends. */
-function runProgram(context: Context, file: string, args: readonly string[]): Promise<ExitCode> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file, ...args], {
-      stdio: 'inherit',
-      cwd: context.io.cwd,
-      env: context.io.variables,
-    });
-    const onInterrupt = (): void => {
-      child.kill('SIGTERM');
-    };
-    context.io.interrupted.addEventListener('abort', onInterrupt, { once: true });
-    child.once('error', reject);
-    child.once('exit', (code, signal) => {
-      context.io.interrupted.removeEventListener('abort', onInterrupt);
-      // Told to leave, and left: miniflare ends the process by the signal's number once it has cleaned up.
-      const left = signal === 'SIGTERM' || code === SIGTERM_EXIT;
-      if (context.io.interrupted.aborted && left) resolve(EXIT.done);
-      else resolve(Object.values(EXIT).find((known) => known === code) ?? EXIT.otherwise);
-    });
   });
 }

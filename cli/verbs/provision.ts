@@ -5,6 +5,7 @@ import { EXIT, type ExitCode } from '../explain.js';
 import { exitCodeOf, follow } from '../follow.js';
 import { loadRequest, registered, storeSite } from '../request.js';
 import { fields } from '../style.js';
+import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 interface ProvisionOptions {
   readonly runId?: string;
@@ -17,7 +18,7 @@ export const registerProvision: Register = (verbs) => {
   verbs
     .add(
       'provision <file>',
-      'Starts a run: quoted, planned, approved by people, carried out, verified',
+      TEMPORAL_VERBS['provision <file>'],
       'countersign provision examples/superseal/request.yaml --run-id launch-7 --watch',
     )
     .option('--run-id <id>', 'its id; the same id with the same request is the same run')

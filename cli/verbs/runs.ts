@@ -6,11 +6,12 @@ import type { Register } from '../cli.js';
 import { exitCodeOf, follow } from '../follow.js';
 import { withSandboxHint } from '../sandbox-hint.js';
 import { listingLines, nextStep, stateLines, waitLines } from '../run-view.js';
+import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 /** `runs`, `show`, `watch`, `why`: reading only. */
 export const registerRuns: Register = (verbs) => {
   verbs
-    .add('runs', 'Lists runs, newest first', 'countersign runs --phase awaiting-approval')
+    .add('runs', TEMPORAL_VERBS.runs, 'countersign runs --phase awaiting-approval')
     .option('--phase <phase>', `only those in one phase: ${[...PHASES, ...ENDS].join(', ')}`)
     .action(
       verbs.run(async (context, options: { readonly phase?: string }) => {
@@ -21,7 +22,7 @@ export const registerRuns: Register = (verbs) => {
         return 0;
       }),
     );
-  verbs.add('show <run>', 'Shows where a run stands', 'countersign show launch-7').action(
+  verbs.add('show <run>', TEMPORAL_VERBS['show <run>'], 'countersign show launch-7').action(
     verbs.run(async (context, run: string) => {
       const runId = parseRunId(run);
       const client = await context.client();
@@ -30,45 +31,33 @@ export const registerRuns: Register = (verbs) => {
       return 0;
     }),
   );
-  verbs
-    .add(
-      'watch <run>',
-      'Follows a run until it ends or needs a person for good',
-      'countersign watch launch-7',
-    )
-    .action(
-      verbs.run(async (context, run: string) => {
-        const runId = parseRunId(run);
-        const client = await context.client();
-        const state = await follow(context, client.run(runId));
-        context.print(state, []);
-        return exitCodeOf(state);
-      }),
-    );
-  verbs
-    .add(
-      'why <run>',
-      'Says what a run waits for, of whom, and the exact next command',
-      'countersign why launch-7',
-    )
-    .action(
-      verbs.run(async (context, run: string) => {
-        const runId = parseRunId(run);
-        const client = await context.client();
-        const state = withSandboxHint(context, await client.run(runId).state());
-        const waits = nextStep(state);
-        const sentence = hasEnded(state)
-          ? `It has ended: ${state.phase}. ${state.why}`
-          : waits === undefined
-            ? `It is ${state.phase} and waits for nobody. ${state.why}`
-            : `It is ${state.phase}. ${state.why}`;
-        context.print({ runId: state.runId, phase: state.phase, why: state.why, waitsFor: waits }, [
-          sentence.trim(),
-          ...waitLines(context.style, state),
-        ]);
-        return 0;
-      }),
-    );
+  verbs.add('watch <run>', TEMPORAL_VERBS['watch <run>'], 'countersign watch launch-7').action(
+    verbs.run(async (context, run: string) => {
+      const runId = parseRunId(run);
+      const client = await context.client();
+      const state = await follow(context, client.run(runId));
+      context.print(state, []);
+      return exitCodeOf(state);
+    }),
+  );
+  verbs.add('why <run>', TEMPORAL_VERBS['why <run>'], 'countersign why launch-7').action(
+    verbs.run(async (context, run: string) => {
+      const runId = parseRunId(run);
+      const client = await context.client();
+      const state = withSandboxHint(context, await client.run(runId).state());
+      const waits = nextStep(state);
+      const sentence = hasEnded(state)
+        ? `It has ended: ${state.phase}. ${state.why}`
+        : waits === undefined
+          ? `It is ${state.phase} and waits for nobody. ${state.why}`
+          : `It is ${state.phase}. ${state.why}`;
+      context.print({ runId: state.runId, phase: state.phase, why: state.why, waitsFor: waits }, [
+        sentence.trim(),
+        ...waitLines(context.style, state),
+      ]);
+      return 0;
+    }),
+  );
 };
 
 function phaseOf(text: string): (typeof PHASES)[number] | (typeof ENDS)[number] {

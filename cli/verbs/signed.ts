@@ -7,7 +7,7 @@ import { parseInstance, parseRunId } from '../../domain/ids.js';
 import type { RunState } from '../../domain/plan.js';
 import { STEPS, type StepName } from '../../domain/steps.js';
 import { createDoor } from '../../gateway/door.js';
-import { liftFence } from '../../gateway/resolve.js';
+import { liftFence } from '../../gateway/lift-fence.js';
 import { databaseNow } from '../../store/clock.js';
 import { keyOption, ownerOf, unlock, type Approver } from '../approver.js';
 import type { Register } from '../cli.js';
@@ -16,6 +16,7 @@ import { EXIT, type ExitCode } from '../explain.js';
 import { stateLines } from '../run-view.js';
 import { scopeOf, type ScopeOptions } from '../scope.js';
 import { registerScope, withScope } from './stop.js';
+import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 interface SignedOptions {
   readonly reason: string;
@@ -34,7 +35,7 @@ export const registerSigned: Register = (verbs) => {
   withScope(
     verbs.add(
       'resume',
-      'Lifts a stop, or lets a held run go on; signed',
+      TEMPORAL_VERBS.resume,
       'countersign resume --all --reason "new card in place" --key ~/keys/ada.json',
     ),
   )
@@ -44,7 +45,7 @@ export const registerSigned: Register = (verbs) => {
   verbs
     .add(
       'resolve <run>',
-      'The way on for a stuck run; signed',
+      TEMPORAL_VERBS['resolve <run>'],
       'countersign resolve launch-7 --step start-subscription --done-by-hand --reason "refunded in the dashboard" --key ~/keys/ada.json',
     )
     .requiredOption('--step <step>', `which step: ${STEPS.join(', ')}`)

@@ -9,19 +9,12 @@ import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, explain, type ExitCode } from '../explain.js';
 import { duration, fields, pad, wrap } from '../style.js';
+import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 /** `status` says how things stand; `doctor` checks everything a run leans on and names the remedy. */
 export const registerStatus: Register = (verbs) => {
-  verbs
-    .add('status', 'Says what runs where, and how much is going on', 'countersign status')
-    .action(verbs.run(status));
-  verbs
-    .add(
-      'doctor',
-      'Checks everything a run leans on, and names what mends it',
-      'countersign doctor',
-    )
-    .action(verbs.run(doctor));
+  verbs.add('status', TEMPORAL_VERBS.status, 'countersign status').action(verbs.run(status));
+  verbs.add('doctor', TEMPORAL_VERBS.doctor, 'countersign doctor').action(verbs.run(doctor));
 };
 
 type Answer<T> = { readonly value: T } | { readonly fault: string };

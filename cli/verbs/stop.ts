@@ -12,6 +12,7 @@ import type { Context } from '../context.js';
 import { EXIT, explain, type ExitCode } from '../explain.js';
 import { scopeOf, type ScopeOptions } from '../scope.js';
 import { fields } from '../style.js';
+import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 interface StopOptions extends ScopeOptions {
   readonly reason: string;
@@ -33,7 +34,7 @@ export const registerStop: Register = (verbs) => {
   withScope(
     verbs.add(
       'stop',
-      'The off switch: no new effect from now on; runs unwind, or hold still with --hold',
+      TEMPORAL_VERBS.stop,
       'countersign stop --all --reason "card stolen"\ncountersign stop --run launch-7 --hold --reason "let me look"',
     ),
   )

@@ -12,6 +12,7 @@ import { EXIT, type ExitCode } from '../explain.js';
 import { prepareEmbedded } from '../prepare.js';
 import { fields } from '../style.js';
 import { PROGRAMS } from './processes.js';
+import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 interface UpOptions {
   readonly fresh?: boolean;
@@ -20,11 +21,7 @@ interface UpOptions {
 /** `up`: the embedded stack, until interrupted. */
 export const registerUp: Register = (verbs) => {
   verbs
-    .add(
-      'up',
-      'Runs everything on this machine until interrupted: Temporal, PostgreSQL, sandbox, workers',
-      'countersign up\ncountersign up --data ./scratch --fresh',
-    )
+    .add('up', TEMPORAL_VERBS.up, 'countersign up\ncountersign up --data ./scratch --fresh')
     .option('--fresh', 'start with an empty data folder')
     .action(verbs.run(up));
 };

@@ -1,6 +1,8 @@
 import type { Terminal } from '../../client/terminal.js';
+import { createClient } from '../../client/client.js';
 import { NoTerminal } from '../../client/errors.js';
 import { runCli } from '../../cli/cli.js';
+import type { Io } from '../../cli/io.js';
 import { REGISTERS } from '../../cli/verbs.js';
 
 /** What one call of the command line printed, and how it ended. */
@@ -38,27 +40,38 @@ export async function callCli(args: readonly string[], call: Call = {}): Promise
     askHidden: answer,
     close: () => undefined,
   };
-  const exitCode = await runCli(
-    {
-      variables: call.variables ?? {},
-      cwd: call.cwd ?? process.cwd(),
-      out: (text) => {
-        streams.out += text;
-      },
-      err: (text) => {
-        streams.err += text;
-      },
-      outIsTerminal: false,
-      errIsTerminal: false,
-      columns: 100,
-      openTerminal: () => {
-        if (call.typed === undefined) throw new NoTerminal();
-        return terminal;
-      },
-      interrupted: new AbortController().signal,
+  const io = ioOf({
+    variables: call.variables ?? {},
+    cwd: call.cwd ?? process.cwd(),
+    out: (text) => {
+      streams.out += text;
     },
-    args,
-    REGISTERS,
-  );
+    err: (text) => {
+      streams.err += text;
+    },
+    openTerminal: () => {
+      if (call.typed === undefined) throw new NoTerminal();
+      return terminal;
+    },
+  });
+  const exitCode = await runCli(io, args, REGISTERS, createClient);
   return { exitCode, ...streams };
+}
+
+/** Streams without a terminal, and whatever a test wants otherwise. */
+export function ioOf(own: Partial<Io>): Io {
+  return {
+    variables: {},
+    cwd: '/',
+    out: () => undefined,
+    err: () => undefined,
+    outIsTerminal: false,
+    errIsTerminal: false,
+    columns: 100,
+    openTerminal: () => {
+      throw new NoTerminal();
+    },
+    interrupted: new AbortController().signal,
+    ...own,
+  };
 }

@@ -1,0 +1,52 @@
+import { openGates } from '../../store/inbox.js';
+import type { Register } from '../cli.js';
+import type { Context } from '../context.js';
+import { EXIT, type ExitCode } from '../explain.js';
+import { duration, table } from '../style.js';
+
+/** `inbox`: reads the record alone. */
+export const registerInbox: Register = (verbs) => {
+  verbs
+    .add('inbox', 'Lists what waits for a decision', 'countersign inbox')
+    .action(verbs.run(inbox));
+};
+
+async function inbox(context: Context): Promise<ExitCode> {
+  const gates = await openGates(await context.database());
+  const { style } = context;
+  const shown = gates.map((row) => ({
+    gateId: row.gate_id,
+    runId: row.run_id,
+    gate: row.gate,
+    revision: row.revision,
+    domain: row.domain,
+    agent: row.agent,
+    environment: row.environment,
+    digest: row.digest,
+    expiresInMs: row.expires_in_ms,
+  }));
+  const rows = shown.map((row) => [
+    row.runId,
+    row.revision > 1 ? `${row.gate} (revision ${row.revision})` : row.gate,
+    row.domain,
+    row.environment,
+    row.agent,
+    row.expiresInMs <= 0 ? style.bad('expired') : duration(row.expiresInMs),
+  ]);
+  const titles = ['run', 'gate', 'domain', 'environment', 'agent', 'expires in'];
+  context.print(
+    { gates: shown },
+    rows.length === 0
+      ? [style.dim('Nothing waits for a decision.')]
+      : [
+          ...table(
+            style,
+            titles.map((title) => ({ title })),
+            rows,
+          ),
+          '',
+          style.dim('Read one and decide: countersign approve RUN --key FILE'),
+        ],
+  );
+  return EXIT.done;
+}
