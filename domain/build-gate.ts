@@ -36,6 +36,8 @@ export interface CardInput {
   readonly request: Request;
   readonly quote: Quote;
   readonly policy: Policy;
+  /** The database's clock, in ms. */
+  readonly nowMs: number;
   readonly roles: Roles;
   /** Use of each cap before this run and with all that it reserves; minor units. */
   readonly caps: CardDocument['caps'];
@@ -141,11 +143,11 @@ function fitting(card: CardDocument): CardDocument {
 }
 
 function reasonsOf(
-  { policy, request, plan, gate, quote }: CardInput,
+  { policy, request, plan, gate, quote, nowMs }: CardInput,
   covered: readonly ActStep[],
 ): CardDocument['why'] {
   const reasons = covered.flatMap(({ action }) => {
-    const { verdict, why } = decideAction(policy, { request, action });
+    const { verdict, why } = decideAction(policy, { request, action, nowMs });
     return verdict === 'autonomous' ? [] : why;
   });
   if (termsOfGate(plan, gate).length > 0)

@@ -1,5 +1,6 @@
 import { digestOf } from './canonical.js';
 import { invariant } from './errors.js';
+import { instantToMs } from './instant.js';
 import type { Digest } from './ids.js';
 import type { Denial, Plan, PlanStep, Quote, Terms } from './plan.js';
 import { type ActionContext, type PlannedStep, PLANNERS } from './plan-actions.js';
@@ -29,7 +30,12 @@ export function buildPlan(input: PlanInput): Plan {
   const terms = termsNeeded(input, actions);
   const needsPerson =
     terms.length > 0 || (quote.customer.kind === 'adopt' && quote.customer.by === 'person');
-  const decision = decidePlan(policy, { request, actions, needsPerson });
+  const decision = decidePlan(policy, {
+    request,
+    actions,
+    needsPerson,
+    nowMs: instantToMs(quote.quotedAt) ?? Number.POSITIVE_INFINITY,
+  });
   const steps = planned.map(({ step, planned: one }) => planStep(step, one, decision));
   const recurring = recurringOf(steps, quote);
   return {

@@ -1,6 +1,7 @@
 import type { ActionDocument, Params } from './documents.js';
 import { formatAmount } from './money.js';
 import type { Plan, PlanStep, Quote } from './plan.js';
+import { isOverdue, overdueText } from './policy/review.js';
 import type { Policy } from './policy/schema.js';
 import type { Request } from './request.js';
 import { PIVOT } from './steps.js';
@@ -64,17 +65,22 @@ export interface NotesInput {
   readonly gate: string;
   readonly quote: Quote;
   readonly policy: Policy;
+  readonly request: Request;
+  /** The database's clock, in ms. */
+  readonly nowMs: number;
   /** Register id of the person who answers for the agent. */
   readonly owner: string;
 }
 
 /** What an approver must know beyond the list of actions. */
 export function notesOf(
-  { quote, policy, plan, owner, gate }: NotesInput,
+  { quote, policy, plan, owner, gate, request, nowMs }: NotesInput,
   covered: readonly PlanStep[],
 ): string[] {
   const covers = (name: string): boolean => covered.some(({ step }) => step === name);
   const notes: string[] = [];
+  if (isOverdue(policy, nowMs)) notes.push(`Overdue: ${overdueText(policy)}.`);
+  if (request.data !== undefined) notes.push(`The product is to hold ${request.data} data.`);
   if (policy.solo)
     notes.push(`One person governs here: this may be approved by its owner, ${owner}.`);
   if (needsWord(quote) && quote.customer.kind === 'adopt' && plan.gates[0]?.gate === gate)

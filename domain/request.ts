@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { canonicalize, checkSubset, digestOf } from './canonical.js';
+import { DATA_CLASSES } from './data-class.js';
 import { DNS_TYPES, dnsRecordProblem } from './dns-record.js';
 import { domainNameProblem, foldAscii } from './domain-name.js';
 import type { Digest } from './ids.js';
@@ -66,6 +67,9 @@ const members = {
     .enum(ENVIRONMENTS)
     .default('development')
     .meta({ description: 'How strictly the policy looks; production asks for sign-off' }),
+  data: z.enum(DATA_CLASSES).optional().meta({
+    description: 'What the product will hold; absent counts as restricted',
+  }),
   subscription: z
     .strictObject({
       plan: matching(PLAN, {

@@ -61,7 +61,11 @@ export function verifyGrant(use: GrantUse): GrantVerdict {
   const { satisfied, missing } = evaluateRule(gate.rule, approvals);
   if (!satisfied)
     return no('rule-not-met', `of the decisions on record too few stand now: ${missing}`);
-  const now = decideAction(use.policy, { request: use.request, action: use.action });
+  const now = decideAction(use.policy, {
+    request: use.request,
+    action: use.action,
+    nowMs: use.nowMs,
+  });
   if (asksMoreThan(now, gate.rule))
     return no('policy-stricter', now.why.map(({ rule }) => rule).join(', '));
   return {

@@ -146,6 +146,7 @@ async function writeGate(parts: Parts, tx: Executor, of: Opening): Promise<Row<'
   invariant(site, `the bundle of run ${run.runId} is stored`);
   const roles = await rolesOf(tx, row);
   const previous = await previousOf(tx, standing, gate);
+  const openedAt = await databaseNow(tx);
   const card = buildCard({
     instance: parts.instance,
     plan: run.plan,
@@ -153,12 +154,12 @@ async function writeGate(parts: Parts, tx: Executor, of: Opening): Promise<Row<'
     request: run.request,
     quote: of.quoted,
     policy: inForce.policy,
+    nowMs: openedAt.getTime(),
     roles,
     caps: of.uses,
     site,
     ...(previous === undefined ? {} : { previous }),
   });
-  const openedAt = await databaseNow(tx);
   const expiresAt = new Date(openedAt.getTime() + (durationToMs(inForce.policy.expiry) ?? 0));
   const revision = (standing?.revision ?? 0) + 1;
   const gateId = gateIdOf({ runId: run.runId, gate, revision });

@@ -6,9 +6,8 @@ import { capsFor } from '../domain/policy/caps.js';
 import { decideAction } from '../domain/policy/decide.js';
 import { verifyGrant } from '../domain/verify-grant.js';
 import { databaseNow } from '../store/clock.js';
-import type { Database } from '../store/connect.js';
 import { decisionsOf } from '../store/decision-rows.js';
-import { closeGate, gatesListing } from '../store/gate-rows.js';
+import { gatesListing } from '../store/gate-rows.js';
 import type { Row } from '../store/schema.js';
 import type { CapAsk } from './door-contract.js';
 import type { Effect } from './effect.js';
@@ -17,6 +16,7 @@ import { policyInForce } from './policy.js';
 import type { PlannedRun } from './record.js';
 import { plannedStep } from './record.js';
 import { readRegister, rolesOf } from './roles.js';
+import { voidGate } from './void-gate.js';
 
 /** What the door is told of a judgement; it checks again what only it can see at that moment. */
 export interface Judged {
@@ -33,7 +33,11 @@ export interface Judged {
  */
 export async function judge(parts: Parts, run: PlannedRun, effect: Effect): Promise<Judged> {
   const inForce = await policyInForce(parts.db);
-  const verdict = decideAction(inForce.policy, { request: run.request, action: effect.document });
+  const verdict = decideAction(inForce.policy, {
+    request: run.request,
+    action: effect.document,
+    nowMs: (await databaseNow(parts.db)).getTime(),
+  });
   if (verdict.verdict === 'denied')
     throw new Failure(
       'POLICY_DENIED',
@@ -148,18 +152,5 @@ async function noGrant(
       reason: 'no-gate',
       ...(granted === undefined ? {} : { gateId: granted.gate_id }),
     },
-  );
-}
-
-/** Ends an open or granted gate for good; the next revision shows what has changed. */
-export async function voidGate(db: Database, gateId: GateId, why: string): Promise<void> {
-  await db.transaction().execute((tx) =>
-    closeGate(tx, {
-      gateId,
-      from: ['open', 'granted'],
-      to: 'void',
-      reason: why,
-      by: 'gateway',
-    }),
   );
 }

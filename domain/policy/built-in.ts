@@ -1,5 +1,6 @@
 import { digestOfBytes, utf8 } from '../canonical.js';
 import { parsePolicy, type Policy } from './schema.js';
+import { SERVICES } from './services.js';
 
 /** The sandbox's own terms: what the built-in policy, which never runs against the real providers unread, has persons accept. */
 export const SANDBOX_TERMS =
@@ -35,6 +36,7 @@ export function builtInPolicy({ solo = false, override = {} }: BuiltInOptions = 
     currency: 'USD',
     solo,
     environments: ['development', 'staging', 'production'],
+    services: SERVICES.map((service) => ({ service })),
     subscriptions: {
       plans: [
         {

@@ -1,23 +1,28 @@
+import { dataClassOf } from '../data-class.js';
 import type { ActionDocument, Rule } from '../documents.js';
 import { formatAmount, parseAmount } from '../money.js';
 import { isOperationName, OPERATIONS } from '../operations.js';
-import { type EffectStep, type Environment, PIVOT, type Tier } from '../steps.js';
+import { type EffectStep, PIVOT, type Tier } from '../steps.js';
 import type { Request } from '../request.js';
 import { actionAsks } from './action-asks.js';
 import { requestAsks } from './request-asks.js';
+import { reviewAsks } from './review.js';
 import type { Policy } from './schema.js';
+import { serviceAsks } from './service-asks.js';
 import { type Ask, joinRules, type Reason, strictest, type Verdict } from './verdict.js';
 
-/** All that the policy looks at: the admitted request and the exact action. No clock, no caller's word. */
+/** All that the policy looks at: the admitted request, the exact action, the database's clock. No caller's word. */
 export interface ActionFacts {
   readonly request: Request;
   readonly action: ActionDocument;
+  /** In ms; only the day of review is held against it. */
+  readonly nowMs: number;
 }
 
 /** Decides one action. Without a valid policy everything is denied. */
 export function decideAction(
   policy: Policy | undefined,
-  { request, action }: ActionFacts,
+  { request, action, nowMs }: ActionFacts,
 ): Verdict {
   if (policy === undefined)
     return denied('policy', 'no valid policy is in force: everything is denied');
@@ -31,13 +36,16 @@ export function decideAction(
     );
   const asks: Ask[] = [
     ...requestAsks(policy, request).filter((ask) => concerns(ask, known.step)),
+    ...reviewAsks(policy, request, nowMs),
+    ...serviceAsks(policy, request, known.step),
     ...actionAsks(policy, request, action),
-    ...tierAsks(policy, action),
+    ...tierAsks(policy, request, action),
   ];
   if (!asks.some((ask) => ask.rule.startsWith('tiers[')))
     asks.push({ verdict: 'denied', rule: 'tiers', text: `no rule lets ${action.step} happen` });
   return withApproval(policy, strictest(asks), {
-    environment: action.environment,
+    request,
+    steps: [action.step],
     amountMinor: action.costMaxMinor,
   });
 }
@@ -54,17 +62,19 @@ function denied(rule: string, text: string): Verdict {
   return { verdict: 'denied', why: [{ rule, text }] };
 }
 
-function tierAsks(policy: Policy, action: ActionDocument): Ask[] {
+function tierAsks(policy: Policy, request: Request, action: ActionDocument): Ask[] {
   return policy.tiers.flatMap((rule, index) => {
     const above = rule.amountAbove === undefined ? -1 : parseAmount(rule.amountAbove).minor;
     const fits =
       (rule.step === '*' || rule.step === action.step) &&
       (rule.environment === undefined || rule.environment === action.environment) &&
+      (rule.data?.includes(dataClassOf(request)) ?? true) &&
       action.costMaxMinor > above;
     if (!fits) return [];
     const parts = [
       rule.step === '*' ? 'every step' : rule.step,
       ...(rule.environment === undefined ? [] : [`in ${rule.environment}`]),
+      ...(rule.data === undefined ? [] : [`with ${dataClassOf(request)} data`]),
       ...(rule.amountAbove === undefined ? [] : [`above ${rule.amountAbove}`]),
     ];
     return [
@@ -73,11 +83,7 @@ function tierAsks(policy: Policy, action: ActionDocument): Ask[] {
   });
 }
 
-function withApproval(
-  policy: Policy,
-  verdict: Verdict,
-  of: { environment: Environment; amountMinor: number },
-): Verdict {
+function withApproval(policy: Policy, verdict: Verdict, of: Omit<ApprovalFacts, 'tier'>): Verdict {
   if (verdict.verdict === 'denied' || verdict.verdict === 'autonomous') return verdict;
   const approval = approvalFor(policy, { tier: verdict.verdict, ...of });
   return approval === undefined
@@ -85,15 +91,23 @@ function withApproval(
     : { ...verdict, approval };
 }
 
-/** The joined rule of all approvals that fit; undefined when none does. `amountMinor` in the policy's currency. */
-export function approvalFor(
-  policy: Policy,
-  of: { tier: Exclude<Tier, 'autonomous'>; environment: Environment; amountMinor: number },
-): Rule | undefined {
+export interface ApprovalFacts {
+  readonly tier: Exclude<Tier, 'autonomous'>;
+  readonly request: Pick<Request, 'environment' | 'data'>;
+  /** What is agreed to at once. */
+  readonly steps: readonly EffectStep[];
+  /** Of all of it, in the policy's currency. */
+  readonly amountMinor: number;
+}
+
+/** The joined rule of all approvals that fit; undefined when none does. */
+export function approvalFor(policy: Policy, of: ApprovalFacts): Rule | undefined {
   const fitting = policy.approvals.filter(
     (rule) =>
       rule.tier === of.tier &&
-      (rule.environment === undefined || rule.environment === of.environment) &&
+      (rule.step === undefined || rule.step === '*' || of.steps.includes(rule.step)) &&
+      (rule.environment === undefined || rule.environment === of.request.environment) &&
+      (rule.data?.includes(dataClassOf(of.request)) ?? true) &&
       (rule.amountAbove === undefined || of.amountMinor > parseAmount(rule.amountAbove).minor),
   );
   return joinRules(fitting.map(({ allOf }) => ({ allOf })));
@@ -116,15 +130,17 @@ export interface PlannedGate {
 export interface PlanFacts {
   readonly request: Request;
   readonly actions: readonly ActionDocument[];
+  /** The database's clock, in ms. */
+  readonly nowMs: number;
   /** A person's word is needed even if every action is autonomous: terms to accept, a customer found by e-mail. */
   readonly needsPerson: boolean;
 }
 
 /** Decides a whole plan: every denial at once, each action's tier, and the gates that cover what people must agree to. */
 export function decidePlan(policy: Policy | undefined, facts: PlanFacts): PlanDecision {
-  const { request, actions } = facts;
+  const { request, actions, nowMs } = facts;
   const verdicts = new Map(
-    actions.map((action) => [action.step, decideAction(policy, { request, action })]),
+    actions.map((action) => [action.step, decideAction(policy, { request, action, nowMs })]),
   );
   if (policy === undefined) {
     const { why } = denied('policy', 'no valid policy is in force: everything is denied');
@@ -132,6 +148,7 @@ export function decidePlan(policy: Policy | undefined, facts: PlanFacts): PlanDe
   }
   const denials = unique([
     ...requestAsks(policy, request).filter((ask) => ask.verdict === 'denied'),
+    ...reviewAsks(policy, request, nowMs),
     ...planDenials(policy, facts),
     ...[...verdicts.values()].flatMap(({ verdict, why }) => (verdict === 'denied' ? why : [])),
   ]);
@@ -146,8 +163,14 @@ function unique(reasons: readonly Reason[]): Reason[] {
   return [...seen.values()];
 }
 
-function planDenials(policy: Policy, { request, actions }: PlanFacts): Reason[] {
+function planDenials(policy: Policy, { request, actions, needsPerson }: PlanFacts): Reason[] {
   const reasons: Reason[] = [];
+  const accepting = { tier: policy.termsTier, request, steps: [], amountMinor: 0 } as const;
+  if (needsPerson && approvalFor(policy, accepting) === undefined)
+    reasons.push({
+      rule: 'approvals',
+      text: `nobody is named who could accept terms (${policy.termsTier})`,
+    });
   const { minor: budgetMinor, currency } = parseAmount(request.budget);
   const totalMinor = actions.reduce((sum, action) => sum + action.costMaxMinor, 0);
   const runMinor = parseAmount(policy.caps.run).minor;
@@ -179,35 +202,46 @@ function gatesOf(
   // Something to sign must be listed: a person's word over an autonomous plan covers all of it.
   const first =
     bundled.length === 0 && needsPerson ? actions.filter((action) => !alone(action)) : bundled;
-  const gate = (name: string, covered: readonly ActionDocument[]): PlannedGate[] => {
-    const rule = ruleOver(policy, request.environment, covered, verdicts);
+  const gate = (
+    name: string,
+    covered: readonly ActionDocument[],
+    withTerms: boolean,
+  ): PlannedGate[] => {
+    const rule = ruleOver(policy, request, covered, { verdicts, withTerms });
     return covered.length === 0 || rule === undefined
       ? []
       : [{ gate: name, rule, steps: covered.map((action) => action.step) }];
   };
-  return [...gate('plan', first), ...asked.filter(alone).flatMap((one) => gate(one.step, [one]))];
+  return [
+    ...gate('plan', first, needsPerson),
+    ...asked
+      .filter(alone)
+      .flatMap((one) => gate(one.step, [one], needsPerson && first.length === 0)),
+  ];
 }
 
 /** One gate's rule: what each action asks, and what their sum asks, so that splitting a sum evades nothing. */
 function ruleOver(
   policy: Policy,
-  environment: Environment,
+  request: Request,
   covered: readonly ActionDocument[],
-  verdicts: ReadonlyMap<EffectStep, Verdict>,
+  of: { verdicts: ReadonlyMap<EffectStep, Verdict>; withTerms: boolean },
 ): Rule | undefined {
+  const { verdicts } = of;
   const amountMinor = covered.reduce((sum, action) => sum + action.costMaxMinor, 0);
   const own = covered.flatMap((action) => {
     const approval = verdicts.get(action.step)?.approval;
     return approval === undefined ? [] : [approval];
   });
-  const tiers = new Set(
-    covered.flatMap((action) => {
-      const tier = verdicts.get(action.step)?.verdict;
-      return tier === 'sign-off' ? [tier] : ['approve' as const];
-    }),
-  );
+  const tiers = new Set([
+    ...(of.withTerms ? [policy.termsTier] : []),
+    ...covered.map((action) =>
+      verdicts.get(action.step)?.verdict === 'sign-off' ? ('sign-off' as const) : 'approve',
+    ),
+  ]);
+  const steps = covered.map(({ step }) => step);
   const overSum = [...tiers].flatMap((tier) => {
-    const rule = approvalFor(policy, { tier, environment, amountMinor });
+    const rule = approvalFor(policy, { tier, request, steps, amountMinor });
     return rule === undefined ? [] : [rule];
   });
   return joinRules([...own, ...overSum]);

@@ -1,5 +1,7 @@
-import { firstLabelOf, foldAscii, suffixOf } from '../domain-name.js';
+import { firstLabelOf, foldAscii } from '../domain-name.js';
 import { editDistance } from '../edit-distance.js';
+import { skeletonOf } from './confusables.js';
+import { likenessOf, protectedMarks } from './near-names.js';
 import type { Policy } from './schema.js';
 
 /** What is wrong with a name, seen against the goal and the protected names. */
@@ -23,20 +25,6 @@ const FILE_ENDINGS = new Set(
 
 const NAMED_DOMAIN =
   /(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}(?![\w@-])/g;
-
-/** Digits and pairs of letters that look like a letter; hyphens vanish. */
-function skeletonOf(label: string): string {
-  return label
-    .replaceAll('-', '')
-    .replaceAll('0', 'o')
-    .replace(/[1i]/g, 'l')
-    .replaceAll('3', 'e')
-    .replaceAll('5', 's')
-    .replaceAll('8', 'b')
-    .replaceAll('rn', 'm')
-    .replaceAll('vv', 'w')
-    .replaceAll('cl', 'd');
-}
 
 /** Not the same, but a person could take one for the other. */
 export function looksLike(one: string, other: string): boolean {
@@ -114,16 +102,8 @@ function goalFindings(name: string, goal: string, rules: Policy['domains']): Nam
 }
 
 function protectedFindings(name: string, rules: Policy['domains']): NameFinding[] {
-  const label = firstLabelOf(name);
-  return rules.protected.flatMap((guarded) => {
-    const text =
-      guarded === name
-        ? `${name} is protected`
-        : firstLabelOf(guarded) === label
-          ? `${name} is the protected ${guarded} under .${suffixOf(name)}`
-          : looksLike(firstLabelOf(guarded), label)
-            ? `${name} looks like the protected ${guarded}`
-            : undefined;
+  return protectedMarks(rules).flatMap((mark) => {
+    const text = likenessOf(name, mark);
     return text === undefined
       ? []
       : [{ rule: 'domains.nearNames' as const, verdict: rules.nearNames, text }];

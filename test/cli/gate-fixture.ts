@@ -26,6 +26,7 @@ export function gateOf(
       request: requestWith(),
       quote: firstQuote,
       policy,
+      nowMs,
       roles,
       caps: [
         { scope: 'run:launch-7', capMinor: 6_000, usedMinor: 0, afterMinor: 3_020 },

@@ -10,7 +10,7 @@ import {
   stricterThan,
   type Verdict,
 } from '../../domain/policy/verdict.js';
-import { planWith, policy, requestWith } from './fixtures.js';
+import { nowMs, planWith, policy, requestWith } from './fixtures.js';
 
 const overriding = (override: Partial<Policy>): Policy => builtInPolicy({ override });
 
@@ -90,7 +90,7 @@ describe('stricter', () => {
         (tiers, approvals, moreTier, moreApproval) => {
           const before = overriding({ tiers, approvals });
           for (const action of actions) {
-            const facts = { request: requestWith(), action };
+            const facts = { request: requestWith(), action, nowMs };
             const then = decideAction(before, facts);
             // What nothing allowed, a further rule may allow: that is what rules are for.
             if (then.verdict === 'denied') continue;

@@ -5,7 +5,7 @@ import { capsFor } from '../../domain/policy/caps.js';
 import { decideAction, decidePlan } from '../../domain/policy/decide.js';
 import { parsePolicy, type Policy } from '../../domain/policy/schema.js';
 import type { Verdict } from '../../domain/policy/verdict.js';
-import { firstQuote, planWith, policy, requestWith } from './fixtures.js';
+import { firstQuote, nowMs, planWith, policy, requestWith } from './fixtures.js';
 
 const actionOf = (step: string, changes = {}): ActionDocument => {
   const action = planWith(changes).steps.find((one) => one.step === step)?.action;
@@ -27,7 +27,7 @@ describe('the built-in policy', () => {
     ['create-customer', 'production', 'sign-off'],
   ])('%s in %s is %s', (step, environment, tier) => {
     const request = requestWith({ environment });
-    const verdict = decideAction(policy, { request, action: actionOf(step, { request }) });
+    const verdict = decideAction(policy, { request, action: actionOf(step, { request }), nowMs });
     expect(verdict.verdict).toBe(tier);
     expect(verdict.approval).toEqual(
       tier === 'autonomous' ? undefined : { allOf: [{ group: 'approvers', count: 1 }] },
@@ -158,10 +158,11 @@ describe('denials', () => {
     const verdict = decideAction(undefined, {
       request: requestWith(),
       action: actionOf('create-customer'),
+      nowMs,
     });
     expect(verdict).toMatchObject({ verdict: 'denied', why: [{ rule: 'policy' }] });
     expect(
-      decidePlan(undefined, { request: requestWith(), actions: [], needsPerson: false }).denials,
+      decidePlan(undefined, { request: requestWith(), actions: [], needsPerson: false, nowMs }).denials,
     ).toHaveLength(1);
   });
 });
@@ -192,9 +193,9 @@ describe('an action other than the one asked for is denied, whoever built it', (
     ['no record', 'configure-dns', { records: [] }, 'request'],
   ])('%s', (_, step, params, rule) => {
     const action = actionOf(step, { request, quote });
-    expect(decideAction(policy, { request, action }).verdict).toBe('sign-off');
+    expect(decideAction(policy, { request, action, nowMs }).verdict).toBe('sign-off');
     const bent = { ...action, params: { ...action.params, ...params } } as ActionDocument;
-    const verdict = decideAction(policy, { request, action: bent });
+    const verdict = decideAction(policy, { request, action: bent, nowMs });
     expect(verdict.verdict).toBe('denied');
     expect(rulesOf(verdict)).toContain(rule);
   });
@@ -202,7 +203,7 @@ describe('an action other than the one asked for is denied, whoever built it', (
   test('an operation of another step, a cost on a free step, another environment', () => {
     const action = actionOf('create-customer');
     const of = (bent: Partial<ActionDocument>): string =>
-      decideAction(policy, { request: requestWith(), action: { ...action, ...bent } }).verdict;
+      decideAction(policy, { request: requestWith(), action: { ...action, ...bent }, nowMs }).verdict;
     expect(of({})).toBe('sign-off');
     expect(of({ operation: 'subscriptions.create' })).toBe('denied');
     expect(of({ operation: 'constructor' })).toBe('denied');

@@ -9,7 +9,7 @@ import { registerOf } from '../../domain/register.js';
 import { requestDigestOf } from '../../domain/request.js';
 import { keyIdOf, publicKeyOf, signStatement } from '../../domain/signature.js';
 import { type GrantUse, verifyGrant } from '../../domain/verify-grant.js';
-import { firstQuote, instance, planWith, requestWith } from './fixtures.js';
+import { firstQuote, instance, nowMs, planWith, requestWith } from './fixtures.js';
 
 const policy = builtInPolicy({
   override: {
@@ -26,6 +26,7 @@ const card = buildCard({
   request,
   quote: firstQuote,
   policy,
+  nowMs,
   roles,
   caps: [],
   site: { files: 1, bytes: 1 },
