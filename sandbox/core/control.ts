@@ -126,10 +126,11 @@ export function controlApp({ worlds, providers, secret, token }: ControlParts): 
   );
   app.get('/_sandbox/truth', async (c) => {
     const world = worldOf(c, worlds);
-    const truth = tellTruth(world, providers);
+    // Written out at once: what comes in while the world is being saved belongs to the next answer.
+    const truth = JSON.stringify(tellTruth(world, providers));
     // Telling the truth lets time pass first, which may charge and expire.
     await world.save();
-    return c.json(truth);
+    return c.body(truth, 200, { 'content-type': 'application/json' });
   });
   app.post('/_sandbox/credentials', (c) =>
     c.json(mintCredentials(secret, worldOf(c, worlds).name)),

@@ -113,7 +113,11 @@ function guard(provider: Provider, worlds: Worlds, secret: string): MiddlewareHa
     const record = noteRequest(c, provider, body);
     const refused = provider.admit?.(c);
     const rule = refused ? undefined : world.faults.take(provider.name, c.req.method, c.req.path);
-    if (rule !== undefined) record.fault = rule.fault;
+    if (rule !== undefined) {
+      record.fault = rule.fault;
+      // A fault that struck has struck: a kill while it holds the request does not arm it again.
+      await world.save();
+    }
     c.set('fault', rule);
     c.set('beforeActing', () => beforeActing(c, rule));
     const act = async (): Promise<Response> => {
