@@ -1,5 +1,6 @@
 import { CancellationScope, condition, sleep } from '@temporalio/workflow';
 import type { Cause } from '../activities/api.js';
+import { formatAmount } from '../domain/money.js';
 import type { RunState, StepReport } from '../domain/plan.js';
 import type { EffectStep, End, StepName } from '../domain/steps.js';
 import { STEPS } from '../domain/steps.js';
@@ -44,9 +45,7 @@ export async function unwind(run: Run, { cause, why, ...held }: Unwinding): Prom
     const recorded = await closeDoor(run, cause, held.steps);
     // Completing and closing exclude each other: the completion came first, and ended runs are left alone.
     if (recorded === 'completed') return closing.reportRun({ runId: run.runId });
-    const reports: StepReport[] = [];
-    for (const reversal of lastFirst(held, recorded))
-      reports.push(await reverse(run, reversal, why));
+    const reports = await takeBack(run, lastFirst(held, recorded), why);
     await run.inbox.settle();
     const nothingWasDone = reports.every(({ outcome }) => outcome === 'never-happened');
     return finish(run, nothingWasDone ? (held.end ?? endOf(cause)) : 'reversed', why);
@@ -61,7 +60,7 @@ async function finish(run: Run, end: Exclude<End, 'completed'>, why: string): Pr
         { runId: run.runId, end, why },
       ]);
     } catch (error) {
-      await parked(run, 'create-customer', failureOf(error).message);
+      await parkedAt(run, 'create-customer', failureOf(error).message);
     }
   }
 }
@@ -84,7 +83,7 @@ async function closeDoor(
       const known = await closing.reportRun({ runId: run.runId });
       if (known.phase === 'completed') return 'completed';
       const step = cause.kind === 'failure' ? cause.step : (steps[0]?.name ?? 'create-customer');
-      const action = await parked(run, step, failureOf(error).message, 'give-up');
+      const action = await parkedAt(run, step, failureOf(error).message, 'give-up');
       cause = action === 'give-up' ? { kind: 'resolved', step } : first;
     }
   }
@@ -102,9 +101,59 @@ function lastFirst(
   return [...pending, ...more].sort((a, b) => STEPS.indexOf(b.step) - STEPS.indexOf(a.step));
 }
 
-/** One reversal, until it is done. What cannot be done parks the run, by name, until a person resolves it. */
-async function reverse(run: Run, reversal: PendingReversal, why: string): Promise<StepReport> {
-  const { step, activity, summary } = reversal;
+/** What a step's reversal would take away from under others: while one of these is stuck, it waits. */
+const CARRIES: Readonly<Partial<Record<EffectStep, readonly EffectStep[]>>> = {
+  'create-customer': ['start-subscription'],
+  'link-account': ['register-domain', 'configure-dns', 'deploy-site', 'attach-domain'],
+  'deploy-site': ['attach-domain'],
+};
+
+interface Stuck {
+  readonly step: EffectStep;
+  readonly why: string;
+}
+
+/**
+ * Every reversal, last step first, until all are done. One that cannot be done holds up only what it stands on: money
+ * is given back although a Worker cannot be deleted. When nothing more can be done, the run is parked till a person
+ * resolves it; then all that is left is tried again.
+ */
+async function takeBack(
+  run: Run,
+  reversals: readonly PendingReversal[],
+  why: string,
+): Promise<readonly StepReport[]> {
+  const reports: StepReport[] = [];
+  let left = reversals;
+  for (;;) {
+    const stuck: Stuck[] = [];
+    const waiting: PendingReversal[] = [];
+    for (const reversal of left) {
+      const { step } = reversal;
+      const under = waiting.find((above) => CARRIES[step]?.includes(above.step) === true);
+      if (under === undefined) {
+        const reversed = await reverse(run, reversal, why);
+        if (!('why' in reversed)) {
+          reports.push(reversed);
+          continue;
+        }
+        stuck.push(reversed);
+      } else run.board.mark(step, 'reversing', `waits for ${under.step}`);
+      waiting.push(reversal);
+    }
+    const [first] = stuck;
+    if (first === undefined) return reports;
+    await parked(run, first.step, await whatIsLeft(run, stuck));
+    left = waiting;
+  }
+}
+
+/** One reversal, until it is done or fails for good. */
+async function reverse(
+  run: Run,
+  { step, activity, summary }: PendingReversal,
+  why: string,
+): Promise<StepReport | Stuck> {
   run.board.mark(step, 'reversing');
   const started = Date.now();
   for (;;) {
@@ -120,9 +169,32 @@ async function reverse(run: Run, reversal: PendingReversal, why: string): Promis
         summary: `${step}: looks again`,
       });
     } catch (error) {
-      await parked(run, step, failureOf(error).message);
+      const { message } = failureOf(error);
+      run.board.mark(step, 'stuck', message);
+      return { step, why: message };
     }
   }
+}
+
+/** What cannot be taken back, by name and cost as the record has them; on the board, and in a sentence for each. */
+async function whatIsLeft(run: Run, stuck: readonly Stuck[]): Promise<string> {
+  const { steps, currency } = await closing.reportRun({ runId: run.runId });
+  return stuck
+    .map(({ step, why }) => {
+      const { object, spentMinor = 0 } = steps.find((known) => known.step === step) ?? {};
+      // No object on record: the outcome is unknown, and so is what there is.
+      const text = object === undefined ? 'perhaps something that no answer named' : object;
+      run.board.report({
+        step,
+        outcome: 'stuck',
+        spentMinor,
+        note: why,
+        residue: { minor: spentMinor, text: `${text}, until it is resolved` },
+        ...(object === undefined ? {} : { object }),
+      });
+      return `${step}: ${why}; left: ${text}, ${formatAmount({ minor: spentMinor, currency })}`;
+    })
+    .join('. ');
 }
 
 /** The run is stuck: it stays open, says what it needs, and goes on by a signed `resolve`. */
@@ -133,8 +205,7 @@ async function parked(
   way: 'retry' | 'give-up' = 'retry',
 ): Promise<string> {
   const { runId, board, inbox } = run;
-  board.mark(step, 'stuck', why);
-  board.enter('stuck', `${step}: ${why}`, {
+  board.enter('stuck', why, {
     what: 'a signed way on: retry, done-by-hand or give-up',
     who: 'a person who may resolve it',
     command: `countersign resolve ${runId} --step ${step} --${way} --reason '…'`,
@@ -149,6 +220,17 @@ async function parked(
     inbox.refusals.add(`resolve-${verdict.reason}`);
     board.refused(String(inbox.refusals));
   }
+}
+
+/** The same for what is no reversal: the record refuses to close or to end the run. */
+function parkedAt(
+  run: Run,
+  step: StepName,
+  why: string,
+  way: 'retry' | 'give-up' = 'retry',
+): Promise<string> {
+  run.board.mark(step, 'stuck', why);
+  return parked(run, step, `${step}: ${why}`, way);
 }
 
 /** A run that did nothing ends as what stopped it; everything else was taken back. */

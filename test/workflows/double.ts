@@ -151,7 +151,12 @@ export class GatewayDouble {
       runId,
       phase,
       why,
-      steps: [],
+      steps: [...this.living].map((step) => ({
+        step: step as EffectStep,
+        outcome: 'succeeded',
+        object: `${step}-object`,
+        spentMinor: 100,
+      })),
       currency: 'USD',
       reservedMinor: 0,
       spentMinor: 0,

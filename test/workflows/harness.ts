@@ -40,7 +40,8 @@ export interface Harness {
   readonly namespace: string;
   /** Runs workers over this gateway while the body runs. */
   withWorkers(gateway: Gateway, body: () => Promise<void>): Promise<void>;
-  start(): Promise<WorkflowHandle>;
+  /** Starts a run, `run-1` and so on where it is given no name. */
+  start(name?: string): Promise<WorkflowHandle>;
   close(): Promise<void>;
 }
 
@@ -81,9 +82,9 @@ export async function startHarness(): Promise<Harness> {
         await running;
       }
     },
-    start: () => {
+    start: (name) => {
       runs += 1;
-      const runId = `run-${runs}` as RunId;
+      const runId = (name ?? `run-${runs}`) as RunId;
       return client.workflow.start('provision', {
         workflowId: `provision/${runId}`,
         taskQueue: TASK_QUEUES.workflows,
