@@ -28,13 +28,17 @@ export async function prepareEmbedded(url: string, dataDir: string): Promise<str
   return id;
 }
 
+const BUILT_IN = 'built-in';
+
 async function activateBuiltIn(db: Database): Promise<void> {
-  if ((await currentPolicy(db)) !== undefined) return;
+  // A newer version of the product may bring a newer built-in policy; what a person has activated stays.
+  const current = await currentPolicy(db);
+  if (current !== undefined && current.activated_by !== BUILT_IN) return;
   const policy = builtInPolicy({ solo: true });
   await activatePolicy(db, {
     digest: policyDigestOf(policy),
     document: canonicalize(policy),
-    activatedBy: 'built-in',
+    activatedBy: BUILT_IN,
   });
 }
 

@@ -3,6 +3,7 @@ import { TEMPORAL_VERBS, type TemporalVerb } from './temporal-verbs.js';
 import { registerInbox } from './verbs/inbox.js';
 import { registerOverview } from './verbs/overview.js';
 import { registerPlan } from './verbs/plan.js';
+import { registerPolicy } from './verbs/policy.js';
 import { registerPretend } from './verbs/pretend.js';
 import { registerProcesses } from './verbs/processes.js';
 import { registerRegister } from './verbs/register.js';
@@ -25,6 +26,7 @@ export const LIGHT_REGISTERS: readonly Register[] = [
   registerOverview,
   named('status', 'doctor'),
   registerRegister,
+  registerPolicy,
   registerServices,
   registerProcesses,
   registerPretend,

@@ -4,6 +4,7 @@ import { registerDecide } from './verbs/decide.js';
 import { registerInbox } from './verbs/inbox.js';
 import { registerOverview } from './verbs/overview.js';
 import { registerPlan } from './verbs/plan.js';
+import { registerPolicy } from './verbs/policy.js';
 import { registerPretend } from './verbs/pretend.js';
 import { registerProcesses } from './verbs/processes.js';
 import { registerProvision } from './verbs/provision.js';
@@ -29,6 +30,7 @@ export const REGISTERS: readonly Register[] = [
   registerOverview,
   registerStatus,
   registerRegister,
+  registerPolicy,
   registerServices,
   registerProcesses,
   registerPretend,

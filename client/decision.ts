@@ -5,6 +5,8 @@ import {
   type DecideMessage,
   type DecisionStatement,
   type Ed25519Signature,
+  type PolicyMessage,
+  type PolicyStatement,
   type GateDocument,
   type ResolveMessage,
   type ResolveStatement,
@@ -132,6 +134,14 @@ export function signResolve(
 }
 
 /** Signs the lifting of a stop, or of a hold. */
+export function signPolicy(
+  statement: Omit<PolicyStatement, 'type' | 'keyId'>,
+  key: SigningKey,
+): PolicyMessage {
+  const whole: PolicyStatement = { type: 'countersign.policy.v1', keyId: key.keyId, ...statement };
+  return { ...whole, signature: signatureOver(whole, key) };
+}
+
 export function signResume(
   statement: Omit<ResumeStatement, 'type' | 'keyId'>,
   key: SigningKey,

@@ -212,6 +212,27 @@ export const resumeMessageSchema = z.strictObject({
 });
 export type ResumeMessage = z.infer<typeof resumeMessageSchema>;
 
+const policyMembers = {
+  type: z.literal('countersign.policy.v1'),
+  instance: instanceSchema,
+  /** Of the document in canonical form. */
+  policyDigest: digestSchema,
+  /** The version it becomes: one more than the version in force when this is accepted, so that nothing is replayed. */
+  version: z.int().min(1),
+  by: personIdSchema,
+  keyId: keyIdSchema,
+  reason: text,
+  at: instantSchema,
+};
+/** Puts a policy in force. As many of these as the policy in force asks for, each of another person. */
+export const policyStatementSchema = z.strictObject(policyMembers);
+export type PolicyStatement = z.infer<typeof policyStatementSchema>;
+export const policyMessageSchema = z.strictObject({
+  ...policyMembers,
+  signature: ed25519SignatureSchema,
+});
+export type PolicyMessage = z.infer<typeof policyMessageSchema>;
+
 export const stopMessageSchema = z.strictObject({
   mode: z.enum(['unwind', 'hold']),
   reason: text,

@@ -41,6 +41,8 @@ export function signedRefusal(
     readonly nowMs: number;
     /** The statement must not be older than this moment: what it is about had not happened yet. */
     readonly sinceMs: number;
+    /** Groups whose members may sign this; absent: those that are asked at gates. */
+    readonly groups?: readonly string[];
   },
 ): string | undefined {
   const { signature, ...statement } = message;
@@ -54,7 +56,8 @@ export function signedRefusal(
   if (!verifyStatement(statement, signature, publicKey)) return 'signature-bad';
   const person = of.register.person(message.by);
   if (person?.kind !== 'human' || !person.active) return 'not-human';
-  const asked = of.policy.approvals.flatMap(({ allOf }) => allOf.map(({ group }) => group));
+  const asked =
+    of.groups ?? of.policy.approvals.flatMap(({ allOf }) => allOf.map(({ group }) => group));
   if (!groupsOf(person, of.policy).some((group) => asked.includes(group))) return 'not-in-group';
   const atMs = instantToMs(message.at);
   if (atMs === undefined || atMs > of.nowMs + SKEW_MS || atMs < of.sinceMs - SKEW_MS)

@@ -6,6 +6,7 @@ import { effectTables } from './migrations/0002-effects.js';
 import { clockAndTriggers } from './migrations/0003-clock-and-triggers.js';
 import { doorFunctions } from './migrations/0004-door.js';
 import { erasablePrincipals } from './migrations/0005-erasable-principals.js';
+import { signedPolicies } from './migrations/0006-signed-policies.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -21,6 +22,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-clock-and-triggers': migration(clockAndTriggers),
   '0004-door': migration(doorFunctions),
   '0005-erasable-principals': migration(erasablePrincipals),
+  '0006-signed-policies': migration(signedPolicies),
 };
 
 export interface MigrateOptions {

@@ -25,6 +25,9 @@ export interface PoliciesTable {
   document: string;
   activated_by: string;
   activated_at: Date;
+  /** The signed statements as received, a JSON array; empty for the built-in policy. */
+  statements: Generated<string>;
+  reason: Generated<string>;
 }
 
 export interface PersonsTable {

@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises';
 import type { TemporalHealth } from '../../client/health.js';
 import { readSecrets } from '../../config/secrets.js';
-import { currentPolicy } from '../../store/policies.js';
 import { verifyLog } from '../../store/log.js';
 import { listStops, readCounts, type Counts } from '../../store/overview.js';
 import type { Row } from '../../store/schema.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
+import { policyLine, policyState, type PolicyState } from '../policy-state.js';
 import { EXIT, explain, type ExitCode } from '../explain.js';
 import { duration, fields, pad, wrap } from '../style.js';
 import { TEMPORAL_VERBS } from '../temporal-verbs.js';
@@ -31,7 +31,11 @@ async function status(context: Context): Promise<ExitCode> {
   const { style, config } = context;
   const database = await asked(async () => {
     const db = await context.database();
-    return { ...(await readCounts(db)), stops: await listStops(db) };
+    return {
+      ...(await readCounts(db)),
+      stops: await listStops(db),
+      policy: await policyState(context),
+    };
   });
   const instance = await asked(() => context.instance());
   const temporal = await asked(async () => (await context.client()).health());
@@ -83,7 +87,7 @@ function temporalLine({ style }: Context, health: TemporalHealth): string {
 
 function countLines(
   { style }: Context,
-  counts: Counts & { readonly stops: readonly Row<'stops'>[] },
+  counts: Counts & { readonly stops: readonly Row<'stops'>[]; readonly policy: PolicyState },
 ): readonly string[] {
   return [
     ...fields(style, [
@@ -92,9 +96,9 @@ function countLines(
       ['cases', counts.openCases === 0 ? 'none' : style.warn(`${counts.openCases} open`)],
       [
         'policy',
-        counts.policyVersion === null
-          ? style.bad('none: everything is denied')
-          : `version ${counts.policyVersion}, ${(counts.policyDigest ?? '').slice(0, 19)}…`,
+        counts.policy.fault === undefined
+          ? policyLine(counts.policy)
+          : style.bad(policyLine(counts.policy)),
       ],
       ...(counts.advancedMs === 0
         ? []
@@ -171,16 +175,16 @@ async function databaseChecks(context: Context): Promise<Check[]> {
   const before = Date.now();
   const counts = await readCounts(db);
   const apart = Math.abs(counts.now.getTime() - counts.advancedMs - (before + Date.now()) / 2);
-  const policy = await currentPolicy(db);
+  const policy = await policyState(context);
   const log = await verifyLog(db);
   return [
     passed('database', 'answers, and its schema is there'),
     apart <= CLOCKS_APART_MS
       ? passed('clocks', `this machine and the database differ by ${Math.round(apart)} ms`)
       : failed('clocks', `the database differs by ${duration(apart)}: set both by NTP`),
-    policy === undefined
-      ? failed('policy', 'none is in force, so everything is denied: countersign up activates one')
-      : passed('policy', `version ${policy.version} is in force`),
+    policy.fault === undefined && policy.overdue === undefined
+      ? passed('policy', policyLine(policy))
+      : failed('policy', policyLine(policy)),
     counts.persons > 0
       ? passed('people', `${counts.persons} enrolled`)
       : failed('people', 'nobody can approve: countersign keys new FILE, then keys enrol FILE'),

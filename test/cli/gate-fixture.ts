@@ -3,7 +3,7 @@ import { canonicalize } from '../../domain/canonical.js';
 import type { CardDocument, GateDocument } from '../../domain/documents.js';
 import { gateIdOf } from '../../domain/ids.js';
 import { requestDigestOf } from '../../domain/request.js';
-import { firstQuote, instance, planWith, policy, requestWith } from '../domain/fixtures.js';
+import { firstQuote, instance, nowMs, planWith, policy, requestWith } from '../domain/fixtures.js';
 
 const roles = {
   requester: 's_local',

@@ -1,0 +1,144 @@
+import { evaluateRule } from '../domain/approval-rule.js';
+import { canonicalize } from '../domain/canonical.js';
+import { policyMessageSchema, type PolicyMessage } from '../domain/documents.js';
+import { Failure } from '../domain/errors.js';
+import { activationRule } from '../domain/policy/activation.js';
+import { parsePolicy, policyDigestOf, type Policy } from '../domain/policy/schema.js';
+import { groupsOf } from '../domain/register.js';
+import { databaseNow } from '../store/clock.js';
+import type { Database, Executor } from '../store/connect.js';
+import { insertPolicy, listPolicies, lockFence } from '../store/policies.js';
+import { recordRefusal } from '../store/refusals.js';
+import type { Row } from '../store/schema.js';
+import { policyOfRow } from './policy.js';
+import { readRegister } from './roles.js';
+import { readMessage, reasonOf, signedRefusal } from './signed.js';
+
+export type Activation =
+  | { readonly activated: true; readonly version: number; readonly digest: string }
+  /** `reason` is recorded; nothing changed. */
+  | { readonly activated: false; readonly reason: string; readonly detail: string };
+
+/**
+ * Puts a policy in force: the document, and as many signed statements about it as the policy in force asks for, each of
+ * another person. The version in a statement is the next one and no other, so that an older activation is never used
+ * again. Everything is judged under the fence's lock: no authorize or claim commits in between.
+ */
+export async function activateSigned(
+  { db, instance }: { readonly db: Database; readonly instance: string },
+  policy: Policy,
+  messages: readonly unknown[],
+): Promise<Activation> {
+  const document = canonicalize(parsePolicy(policy));
+  const digest = policyDigestOf(policy);
+  const answer = await db.transaction().execute(async (tx): Promise<Activation> => {
+    await lockFence(tx);
+    const refusal = await refusalOf(tx, { instance, digest, messages });
+    if ('detail' in refusal) return { activated: false, ...refusal };
+    const { version, signed } = refusal;
+    await insertPolicy(
+      tx,
+      {
+        digest,
+        document,
+        activatedBy: signed.map(({ by }) => by).join(' '),
+        statements: signed,
+        reason: signed[0]?.reason ?? '',
+      },
+      version,
+    );
+    return { activated: true, version, digest };
+  });
+  if (!answer.activated)
+    await recordRefusal(db, {
+      asked: 'activate-policy',
+      reason: answer.reason,
+      detail: `${digest}: ${answer.detail}`,
+    });
+  return answer;
+}
+
+interface Asked {
+  readonly instance: string;
+  readonly digest: string;
+  readonly messages: readonly unknown[];
+}
+type Refusal = { readonly reason: string; readonly detail: string };
+type Accepted = { readonly version: number; readonly signed: readonly PolicyMessage[] };
+
+const no = (reason: string, detail: string): Refusal => ({ reason, detail });
+
+async function refusalOf(tx: Executor, asked: Asked): Promise<Refusal | Accepted> {
+  const { latest, valid } = await lastValid(tx);
+  const version = (latest?.version ?? 0) + 1;
+  const rule = valid === undefined ? undefined : activationRule(valid.policy);
+  if (latest === undefined || valid === undefined || rule === undefined)
+    return no('nobody-may', 'no policy that was ever in force names who may activate another');
+  if (latest.digest === asked.digest && latest.version === valid.version)
+    return no('in-force', `it is in force already, as version ${latest.version}`);
+  if (asked.messages.length === 0) return no('unsigned', 'an activation is signed');
+  const signed: PolicyMessage[] = [];
+  const approvals: { person: string; groups: readonly string[] }[] = [];
+  for (const message of asked.messages) {
+    const read = readActivation(message);
+    if ('detail' in read) return read;
+    const { by, keyId } = read;
+    if (read.version !== version)
+      return no('version-mismatch', `it is for version ${read.version}, the next is ${version}`);
+    if (read.policyDigest !== asked.digest)
+      return no('digest-mismatch', `it is for the document ${read.policyDigest}`);
+    const register = await readRegister(tx, { persons: [by], keys: [keyId] });
+    const reason = signedRefusal(read, {
+      instance: asked.instance,
+      register,
+      policy: valid.policy,
+      nowMs: (await databaseNow(tx)).getTime(),
+      sinceMs: latest.activated_at.getTime(),
+      groups: rule.allOf.map(({ group }) => group),
+    });
+    if (reason !== undefined) return no(reason, `the statement of ${by}`);
+    const person = register.person(by);
+    signed.push(read);
+    approvals.push({
+      person: by,
+      groups: person === undefined ? [] : groupsOf(person, valid.policy),
+    });
+  }
+  const standing = evaluateRule(rule, approvals);
+  return standing.satisfied ? { version, signed } : no('rule-not-met', standing.missing);
+}
+
+/** The newest row, and the newest that is a valid policy: its rule holds while what came after it is unreadable. */
+async function lastValid(tx: Executor): Promise<{
+  latest: Row<'policies'> | undefined;
+  valid: { version: number; policy: Policy } | undefined;
+}> {
+  const rows = await listPolicies(tx);
+  for (const row of rows) {
+    const policy = readable(row);
+    if (policy !== undefined) return { latest: rows[0], valid: { version: row.version, policy } };
+  }
+  return { latest: rows[0], valid: undefined };
+}
+
+function readable(row: Row<'policies'>): Policy | undefined {
+  try {
+    return policyOfRow(row).policy;
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+}
+
+function readActivation(message: unknown): PolicyMessage | Refusal {
+  try {
+    const value = readMessage(message).value;
+    if (typeof value === 'object' && value !== null && !('signature' in value))
+      return no('unsigned', 'a statement without a signature');
+    const parsed = policyMessageSchema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    return no('malformed', 'not the shape of a policy statement');
+  } catch (error) {
+    return no(reasonOf(error), 'the statement cannot be read');
+  }
+}
