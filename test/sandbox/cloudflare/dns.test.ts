@@ -19,7 +19,8 @@ const names = async ({ cf }: Tenant, zone: string) => {
 test('names get their zone appended, and @ is the zone', async () => {
   const tenant = await stand.world();
   const zone = await domainWithZone(tenant, 'names.club');
-  await tenant.cf.dns.records.create({ zone_id: zone, ...A });
+  const made = await tenant.cf.dns.records.create({ zone_id: zone, ...A });
+  expect(made).toMatchObject({ name: 'www.names.club', ttl: 1 });
   await tenant.cf.dns.records.create({ zone_id: zone, ...A, name: '@' });
   await tenant.cf.dns.records.create({ zone_id: zone, ...A, name: 'API.names.club' });
   expect(await names(tenant, zone)).toEqual([
