@@ -37,18 +37,22 @@ function naming<T>(file: string, parse: () => T): T {
   }
 }
 
-/** Puts the packed site where the workers take it from. @throws UsageError when a named bundle is not stored */
-export async function storeSite(context: Context, { request, site }: LoadedRequest): Promise<void> {
-  const db = await context.database();
-  if (site !== undefined) {
-    await storeBundle(db, site);
-    return;
-  }
-  if ((await bundleSize(db, request.bundle)) === undefined)
+/** Nothing is written for a request whose bundle is not here. @throws UsageError when a named bundle is not stored */
+export async function requireBundle(
+  context: Context,
+  { request, site }: LoadedRequest,
+): Promise<void> {
+  if (site !== undefined) return;
+  if ((await bundleSize(await context.database(), request.bundle)) === undefined)
     throw new UsageError({
       what: `no bundle ${request.bundle} is stored here`,
       remedy: 'Name the folder with `site:` instead, and it is packed and stored',
     });
+}
+
+/** Puts the packed site where the workers take it from. */
+export async function storeSite(context: Context, { site }: LoadedRequest): Promise<void> {
+  if (site !== undefined) await storeBundle(await context.database(), site);
 }
 
 /**
@@ -58,23 +62,31 @@ export async function storeSite(context: Context, { request, site }: LoadedReque
 export async function registered(context: Context, request: Request): Promise<Request> {
   const db = await context.database();
   const agents = await listAgents(db);
-  if (!agents.some((agent) => agent.agent_id === request.agent)) {
-    await registerAgent(context, request.agent, await soleOwner(context, request.agent));
+  const isAgentNew = !agents.some((agent) => agent.agent_id === request.agent);
+  // Everything that can refuse comes before the first row is written.
+  const owner = isAgentNew ? await soleOwner(context, request.agent) : undefined;
+  const principal = await principalOf(context, request.principal);
+  if (owner !== undefined) {
+    await registerAgent(context, request.agent, owner);
     context.tell(`Registered the agent ${request.agent}.`);
   }
-  if (!request.principal.includes('@')) return request;
-  const principals = await listPrincipals(db);
-  const email = request.principal.toLowerCase();
-  const known = principals.find((principal) => principal.email === email);
-  if (known !== undefined) return { ...request, principal: known.principal_id };
-  if (context.config.mode === 'production')
+  if (principal !== undefined) return { ...request, principal };
+  const registeredNow = await registerPrincipal(context, request.principal.toLowerCase());
+  context.tell(`Registered the principal ${request.principal} as ${registeredNow}.`);
+  return { ...request, principal: registeredNow };
+}
+
+/** The register id behind an address or id; undefined for an address that is new here. */
+async function principalOf(context: Context, principal: string): Promise<string | undefined> {
+  if (!principal.includes('@')) return principal;
+  const principals = await listPrincipals(await context.database());
+  const known = principals.find(({ email }) => email === principal.toLowerCase());
+  if (known === undefined && context.config.mode === 'production')
     throw new UsageError({
-      what: `the principal ${request.principal} is not registered`,
-      remedy: `Register it with: countersign principals add ${request.principal}`,
+      what: `the principal ${principal} is not registered`,
+      remedy: `Register it with: countersign principals add ${principal}`,
     });
-  const principal = await registerPrincipal(context, email);
-  context.tell(`Registered the principal ${request.principal} as ${principal}.`);
-  return { ...request, principal };
+  return known?.principal_id;
 }
 
 async function soleOwner(context: Context, agent: string): Promise<string> {

@@ -3,7 +3,7 @@ import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
 import { exitCodeOf, follow } from '../follow.js';
-import { loadRequest, registered, storeSite } from '../request.js';
+import { loadRequest, registered, requireBundle, storeSite } from '../request.js';
 import { fields } from '../style.js';
 import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
@@ -40,6 +40,7 @@ async function provision(
   const loaded = loadRequest(context, file);
   if (options.runId !== undefined) parseRunId(options.runId);
   const client = await context.startingClient(options.serviceKey);
+  await requireBundle(context, loaded);
   const request = await registered(context, loaded.request);
   await storeSite(context, loaded);
   const handle = await client.start({

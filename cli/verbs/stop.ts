@@ -55,6 +55,10 @@ async function stop(context: Context, options: StopOptions): Promise<ExitCode> {
   );
   context.tell(`fenced ${scope} at ${fenced.fencedAt}: no effect begins after this`);
   const runs = await openRunsUnder(db, scope);
+  if (runs.length === 0 && scope.startsWith('run/'))
+    context.tell(
+      'no such run is open: the fence stands in case it starts; if you meant another, find it with: countersign runs',
+    );
   const told = scope.startsWith('provider/') ? [] : await tellRuns(context, runs, options);
   const drained = await untilDrained(context, () => door.drained(scope));
   const silent = told.filter((one) => one.fault !== undefined);

@@ -114,9 +114,31 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     ...usage(() => ['inbox'], /COUNTERSIGN_DATABASE_URL/),
     variables: () => ({ COUNTERSIGN_DATABASE_URL: 'mysql://x' }),
   },
+  'a run that does not exist': usage(
+    () => ['show', 'no-such-run'],
+    /no-such-run/,
+    /countersign runs/,
+  ),
+  'a question about a run that does not exist': usage(
+    () => ['why', 'no-such-run'],
+    /no-such-run/,
+    /countersign runs/,
+  ),
+  'a good request while Temporal refuses connections': unreachable(
+    () => request({}),
+    () => ({ COUNTERSIGN_TEMPORAL_ADDRESS: '127.0.0.1:1' }),
+    /127\.0\.0\.1:1/,
+    /countersign up/,
+  ),
+  'a good request while the database refuses connections': unreachable(
+    () => request({}),
+    () => ({ COUNTERSIGN_DATABASE_URL: 'postgresql://a:hunter2@127.0.0.1:1/x' }),
+    /127\.0\.0\.1:1\/x/,
+    /countersign up/,
+  ),
   'no stack at all': unreachable(
     () => ['runs'],
-    () => ({}),
+    () => ({ COUNTERSIGN_DATA: path.join(ground.folder, 'data') }),
     /no stack was started/,
     /countersign up/,
   ),

@@ -33,7 +33,8 @@ export interface Ground {
 /** Set by `standOn`; rows are made when their test runs. */
 export let ground: Ground;
 
-export async function standOn(): Promise<Ground> {
+/** `dataDir`: of a whole stack, which a good request would reach. */
+export async function standOn(dataDir: string): Promise<Ground> {
   const folder = mkdtempSync(path.join(tmpdir(), 'countersign-bad-'));
   const [empty, migrated] = await Promise.all([freshDatabase(), freshDatabase()]);
   await migrate(migrated.url, { mode: 'embedded' });
@@ -50,7 +51,7 @@ export async function standOn(): Promise<Ground> {
     empty,
     migrated,
     silentPort,
-    variables: { HOME: folder, COUNTERSIGN_DATA: path.join(folder, 'data') },
+    variables: { HOME: folder, COUNTERSIGN_DATA: dataDir },
     leave: async () => {
       for (const socket of sockets) socket.destroy();
       silent.close();

@@ -2,35 +2,47 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { compileFolders, type Compiled } from '../../scripts/compile-folders.mjs';
+import { ROOT } from '../helpers/build.js';
+import { tables } from '../helpers/dump.js';
+import { openTestStage, type TestStage } from '../helpers/stage.js';
 import { CALL_ROWS } from './bad-calls.js';
-import { ground, standOn, type Row } from './bad-ground.js';
+import { ground, request, standOn, type Row } from './bad-ground.js';
 import { REQUEST_ROWS } from './bad-requests.js';
 import { callCli } from './run-in-process.js';
 
 const ROWS = { ...REQUEST_ROWS, ...CALL_ROWS };
-let compiled: Compiled;
+let stage: TestStage;
 
+/** A row that no filter lets through to a whole stack would leave something here. */
+interface Left {
+  readonly requests: number;
+  readonly living: number;
+  readonly charges: number;
+  readonly unknownRoutes: number;
+  /** Every row of every table, by the table's name. */
+  readonly tables: Readonly<Record<string, string>>;
+}
+
+async function left(): Promise<Left> {
+  const { counts } = await stage.truth();
+  return {
+    requests: counts['requests'] ?? -1,
+    living: counts['living'] ?? -1,
+    charges: counts['charges'] ?? -1,
+    unknownRoutes: counts['unknownRoutes'] ?? -1,
+    tables: Object.fromEntries(await tables(stage.db)),
+  };
+}
+
+/** The real stack stands behind every row: its people, its policy and its service key would let a good request in. */
 beforeAll(async () => {
-  await standOn();
-  compiled = await compileFolders([
-    'domain',
-    'store',
-    'gateway',
-    'workflows',
-    'activities',
-    'workers',
-    'client',
-    'cli',
-    'sandbox',
-    'embedded',
-    'config',
-  ]);
-});
+  stage = await openTestStage();
+  await standOn(stage.context.config.dataDir);
+}, 400_000);
 
 afterAll(async () => {
-  compiled.remove();
   await ground.leave();
+  await stage.close();
 });
 
 /** One message on stderr, naming what is wrong and what mends it; no stack line, no secret, nothing on stdout. */
@@ -61,14 +73,16 @@ const AS_PROCESS = new Set([
   'a database without a policy',
 ]);
 
-describe('bad input ends with one message', () => {
+describe('bad input ends with one message and leaves nothing behind', () => {
   test.each(Object.entries(ROWS))('%s', async (name, row) => {
+    const before = await left();
     const args = row.args();
     const variables = { ...ground.variables, ...row.variables?.() };
     const outcome = AS_PROCESS.has(name)
       ? await callProcess(args, variables)
       : await callCli(args, { variables, cwd: ground.folder });
     expectOneMessage(row, outcome);
+    expect(await left()).toEqual(before);
   });
 
   test('there are more than forty rows, ten of them as processes', () => {
@@ -76,6 +90,33 @@ describe('bad input ends with one message', () => {
     expect([...AS_PROCESS].every((name) => name in ROWS)).toBe(true);
     expect(AS_PROCESS.size).toBeGreaterThanOrEqual(10);
   });
+});
+
+test('the same request without its fault is let in, so each row could have been', async () => {
+  const before = await left();
+  const outcome = await callCli([...request({}), '--run-id', 'good'], {
+    variables: ground.variables,
+    cwd: ground.folder,
+  });
+  expect(outcome).toMatchObject({ exitCode: 0, out: expect.stringContaining('Started good') });
+  await stage.until(stage.client.run('good'), ({ openGate }) => openGate !== undefined);
+  const after = await left();
+  expect(after.requests).toBeGreaterThan(before.requests);
+  const changed = Object.keys(after.tables).filter(
+    (name) => after.tables[name] !== before.tables[name],
+  );
+  expect(changed).toEqual(expect.arrayContaining(['bundle_files', 'gates', 'plans', 'runs']));
+  expect((await stage.client.list()).map(({ runId }) => runId)).toEqual(['good']);
+});
+
+test('a stop of a run that nobody knows fences it all the same, and says that none is open', async () => {
+  const { exitCode, err } = await callCli(['stop', '--run', 'no-such-run', '--reason', 'x'], {
+    variables: ground.variables,
+    cwd: ground.folder,
+  });
+  expect(exitCode).toBe(0);
+  expect(err).toContain('fenced run/no-such-run');
+  expect(err).toMatch(/no such run is open: .* countersign runs/);
 });
 
 test('with --json the failure is one JSON document on stdout, and the message still on stderr', async () => {
@@ -92,7 +133,7 @@ async function callProcess(
   args: readonly string[],
   variables: Record<string, string>,
 ): Promise<{ exitCode: number; out: string; err: string }> {
-  const main = path.join(compiled.folder, 'cli/main.js');
+  const main = path.join(ROOT, 'dist/cli/main.js');
   try {
     const { stdout, stderr } = await promisify(execFile)(
       'setsid',

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ground, put, request, spoilt, usage, type Row } from './bad-ground.js';
@@ -227,5 +228,76 @@ export const REQUEST_ROWS: Readonly<Record<string, Row>> = {
         symlinkSync('../../..', path.join(at, 'public/a/up'));
       }),
     /public\/a\/up/,
+  ),
+  'a site outside, by way of ..': usage(() => {
+    put('outside/notes.txt', 'not a site');
+    return request({ site: 'site: ./site/../outside' });
+  }, /"notes\.txt" is neither worker\.mjs nor in public\//),
+  'a file beside the Worker': usage(
+    () =>
+      spoilt((at) => {
+        writeFileSync(path.join(at, 'package.json'), '{}');
+      }),
+    /"package\.json" is neither worker\.mjs nor in public\//,
+  ),
+  'a pipe in the site': usage(
+    () =>
+      spoilt((at) => {
+        execFileSync('mkfifo', [path.join(at, 'public/pipe')]);
+      }),
+    /"public\/pipe" is a device, a pipe or a socket/,
+    /Remove it/,
+  ),
+  'a name that climbs on another system': usage(
+    () =>
+      spoilt((at) => {
+        writeFileSync(path.join(at, 'public', '..\\up.txt'), 'x');
+      }),
+    /up\.txt/,
+    /rename/,
+  ),
+  'two names that are one where case does not count': usage(
+    () =>
+      spoilt((at) => {
+        for (const name of ['a.txt', 'A.txt']) writeFileSync(path.join(at, 'public', name), 'x');
+      }),
+    /are one name where case does not count/,
+    /rename one/,
+  ),
+  'a Stripe key in the site': usage(
+    () =>
+      spoilt((at) => {
+        writeFileSync(path.join(at, 'public/a.js'), `const k = 'sk_live_${'a'.repeat(24)}';`);
+      }),
+    /a\.js/,
+    /a Stripe secret key/,
+    /revoke it/,
+  ),
+  'a site without a Worker': usage(
+    () =>
+      spoilt((at) => {
+        rmSync(path.join(at, 'worker.mjs'));
+      }),
+    /there is no worker\.mjs/,
+  ),
+  'a bundle that nobody stored': usage(
+    () => request({ site: undefined, bundle: `bundle: sha256:${'a'.repeat(64)}` }),
+    /no bundle sha256:a+ is stored here/,
+    /Name the folder with `site:`/,
+  ),
+  'an agent that nobody answers for': usage(
+    () => request({ agent: 'agent: stranger' }),
+    /the agent stranger is not registered/,
+    /countersign agents add stranger --owner/,
+  ),
+  'a budget of whole dollars': usage(
+    () => request({ budget: 'budget: 60 USD' }),
+    /budget/,
+    /like 60\.00 USD/,
+  ),
+  'one digit of cents': usage(
+    () => request({ budget: 'budget: 60.5 USD' }),
+    /budget/,
+    /like 60\.00 USD/,
   ),
 };
