@@ -13,7 +13,10 @@ import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
 import { policyLine, policyState } from '../policy-state.js';
+import { visible } from '../../domain/untrusted.js';
 import { table } from '../style.js';
+import { policyCheck, policyExplain } from './policy-check.js';
+import { policyDiff } from './policy-diff.js';
 
 interface ActivateOptions {
   readonly key?: readonly string[];
@@ -23,6 +26,27 @@ interface ActivateOptions {
 /** `policy`: the rules. The file proposes, the database holds. */
 export const registerPolicy: Register = (verbs) => {
   const policy = verbs.group('policy', 'The rules: check, put in force, look back');
+  policy
+    .add(
+      'check <file>',
+      'Checks a policy file, and plays the table beside it (NAME.tests.yaml)',
+      'countersign policy check countersign.policy.yaml',
+    )
+    .action(policy.run((context, file: string) => Promise.resolve(policyCheck(context, file))));
+  policy
+    .add(
+      'explain <file>',
+      "Says the rules in words, for a person or an agent's system prompt",
+      'countersign policy explain countersign.policy.yaml',
+    )
+    .action(policy.run((context, file: string) => Promise.resolve(policyExplain(context, file))));
+  policy
+    .add(
+      'diff <old> <new>',
+      'Decides every recorded run again by both; each is a file, a version, or in-force',
+      'countersign policy diff in-force countersign.policy.yaml\ncountersign policy diff 3 4 --json',
+    )
+    .action(policy.run((context, old: string, next: string) => policyDiff(context, old, next)));
   policy
     .add(
       'activate <file>',
@@ -155,7 +179,7 @@ async function history(context: Context): Promise<ExitCode> {
             row.activatedAt,
             row.activatedBy,
             `${row.digest.slice(0, 19)}…`,
-            row.reason,
+            visible(row.reason),
           ]),
         ),
   );
