@@ -125,12 +125,28 @@ async function undo(
     await reading(effect.provider, reversal.name, reversal.classify, () =>
       reversal.inspect(reads, effect.params, made),
     );
-  const waits = await sendReversal(parts, of, { undoId, send: !before.done });
-  if (waits !== undefined) return waits;
-  const after = before.done ? before : await readNow();
-  if (!after.done) return after;
-  await closeUndone(parts, of, after);
+  const seen = await unlessDoneBy(readNow, async () => {
+    const waits = await sendReversal(parts, of, { undoId, send: !before.done });
+    return waits ?? (before.done ? before : readNow());
+  });
+  if (!seen.done) return seen;
+  await closeUndone(parts, of, seen);
   return undefined;
+}
+
+/** What is refused because somebody else was quicker is no failure: the world is asked before a person is. */
+async function unlessDoneBy<T extends { readonly done: boolean }>(
+  readNow: () => Promise<T>,
+  body: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'COMPENSATION_FAILED') throw error;
+    const seen = await readNow();
+    if (seen.done) return seen;
+    throw error;
+  }
 }
 
 /** The reversal's requests, under a grant of the door for the undo row. */

@@ -57,7 +57,7 @@ export const releaseAccount: Reversal<'cloudflare', Created> = {
   readBack: () =>
     Promise.resolve({ done: true, refundedMinor: 0, residue: { minor: 0, text: EMPTY } }),
   caseText: (_params, { object }) =>
-    `The Cloudflare account ${object} was made for a run that was taken back. It is free and empty: close it in the dashboard, or keep it for the next run.`,
+    `The Cloudflare account ${object} was made for a run that was taken back. It is free. Keep it for the next run, or close it in the dashboard once no domain is registered in it.`,
   classify: classifyCloudflare,
 };
 

@@ -109,6 +109,10 @@ export const disableAutoRenew: Reversal<'cloudflare', Params> = {
     const held = await cloudflareReaders.registration(client, account, object);
     if (held?.autoRenew === true)
       return { done: false, waitMs: 500, why: `${object} would still renew by itself` };
+    // Deleted by a person since, perhaps with its money back: the registrar's answers do not say.
+    const gone = `${object} is not registered here any more; whether its price came back is in Cloudflare's bills`;
+    if (held === undefined)
+      return { done: true, refundedMinor: 0, residue: { minor: capturedMinor, text: gone } };
     return {
       done: true,
       refundedMinor: 0,
