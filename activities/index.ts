@@ -153,6 +153,8 @@ function wrap(deps: ActivityDeps) {
         context.heartbeat();
       }, deps.heartbeatMs ?? 800);
       try {
+        // guard: whoever reaches Temporal can call any activity by itself; no workflow, no authority.
+        if (!context.info.inWorkflow) await deps.gateway.stray(input.runId, name);
         const { failpoint } = deps;
         return await body(input, {
           token: randomUUID(),

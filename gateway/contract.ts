@@ -48,6 +48,8 @@ export interface Gateway {
   resume(runId: RunId, message: unknown): Promise<ResolveVerdict>;
   /** Marks a step that has no effect row, or whose attempts are used up, as failed: the cause of an unwinding. */
   recordFailure(runId: RunId, step: StepName, code: string, message: string): Promise<void>;
+  /** Refuses and records an activity that no workflow has scheduled. @throws ADMISSION_REFUSED, always */
+  stray(runId: string, activity: string): Promise<never>;
   /** The run as the database knows it; never asks a provider. */
   report(runId: RunId): Promise<RunState>;
 }

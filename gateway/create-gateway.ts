@@ -77,9 +77,15 @@ export function createGateway(parts: Parts): Gateway {
         await loadRun(parts, runId);
         await insertFailure(parts.db, { runId, step, ...failureOf(code, message) });
       }),
+    stray: (id, activity) => guarded(activity, id, () => Promise.reject(stray(activity))),
     report: (id) => guarded('report', id, (runId) => report(parts, runId)),
   };
 }
+
+const stray = (activity: string): Failure =>
+  new Failure('ADMISSION_REFUSED', `${activity} was called without a workflow: nothing is done`, {
+    reason: 'no-workflow',
+  });
 
 /** Checks the run id's form and records what is refused, unless it was recorded where it was refused. */
 function guard(parts: Parts) {

@@ -133,6 +133,23 @@ test('a failpoint is told the place, the step and the run, and nothing is there 
   expect(places).toEqual(['before-send@deploy-site@run-1']);
 });
 
+test('an activity that no workflow has scheduled asks for nothing but its refusal', async () => {
+  const asked: string[] = [];
+  const refuse = (_: RunId, activity: string): Promise<never> => {
+    asked.push(activity);
+    return Promise.reject(new Failure('ADMISSION_REFUSED', 'called without a workflow'));
+  };
+  const names = Object.keys(over({})) as (keyof ReturnType<typeof over>)[];
+  // Any other call of this gateway would be one that does not exist.
+  const strict = createActivities({ gateway: { stray: refuse } as unknown as Gateway });
+  for (const name of names) {
+    const alone = new MockActivityEnvironment({ inWorkflow: false, activityType: name });
+    const run = strict[name] as (input: object) => Promise<unknown>;
+    await expect(alone.run(run, INPUT)).rejects.toMatchObject({ type: 'ADMISSION_REFUSED' });
+  }
+  expect(asked).toEqual(names);
+});
+
 test('the plan that enters a history names no person and no parameter of an action', async () => {
   const double = new GatewayDouble().gateway();
   const { planRun } = over({

@@ -61,7 +61,8 @@ test.each(ROWS)(
 
 test('a token where a ray belongs stays out', async () => {
   const quoted = `v1.0-${CANARY.replaceAll(' ', '-')}-${'0f'.repeat(20)}`;
-  const answer = { ...refusal(400, 10000), headers: { 'cf-ray': quoted } };
+  const body = { success: false, errors: [{ code: 10000, message: quoted }], result: null };
+  const answer = { status: 400, body, headers: { 'cf-ray': quoted } };
   const thrown = await thrownBy(() =>
     cloudflareOver(() => answer).accounts.get({ account_id: '0'.repeat(32) }),
   );

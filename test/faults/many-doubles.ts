@@ -43,6 +43,7 @@ export class ManyDoubles {
       resume: (runId, message) => this.#of(runId).resume(runId, message),
       recordFailure: (runId, step, code, message) =>
         this.#of(runId).recordFailure(runId, step, code, message),
+      stray: (runId, activity) => this.#of(runId).stray(runId, activity),
       report: (runId) => this.#of(runId).report(runId),
     };
   }

@@ -123,6 +123,7 @@ export class GatewayDouble {
       },
       resume: () => Promise.resolve({ accepted: true, action: 'resume', by: 'p_x' }),
       recordFailure: () => Promise.resolve(),
+      stray: (_, activity) => Promise.reject(new Failure('ADMISSION_REFUSED', activity)),
       report: (runId) => Promise.resolve(this.#state(runId, this.end ?? 'running', 'reported')),
     };
   }
