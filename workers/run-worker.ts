@@ -9,7 +9,9 @@ import type { Gateway } from '../gateway/contract.js';
 import { createDoor } from '../gateway/door.js';
 import { createEgress } from '../gateway/egress.js';
 import { createGateway, createParts } from '../gateway/create-gateway.js';
+import type { StepEffects } from '../gateway/operation.js';
 import type { Parts } from '../gateway/parts.js';
+import type { QuoteReaders } from '../gateway/readers.js';
 import { connect, type Database } from '../store/connect.js';
 import type { GatewaySettings, TemporalSettings, WorkerRole } from './settings.js';
 import { checkDatabase, checkSearchAttributes } from './startup-checks.js';
@@ -23,10 +25,27 @@ export interface WorkerSetup {
   /** The workflows, bundled at build time. */
   readonly bundlePath: string;
   readonly failpoint?: (place: string) => void;
+  /** Absent, as in every program of ours: `REDACTION`. */
+  readonly redaction?: Redaction;
   readonly logLevel?: string;
   /** Between two sweeps, in ms. */
   readonly sweepEveryMs?: number;
 }
+
+type Meta = Readonly<Record<string | symbol, unknown>> | undefined;
+
+/**
+ * Where providers' words and our own secrets are kept out of failures and logs. No setting reaches it: a test starts
+ * workers by a program of its own, to see that the very scan which finds nothing finds everything without this.
+ */
+export interface Redaction {
+  /** Each classifies its errors: status, code and our words, never a body. */
+  readonly operations: readonly StepEffects[];
+  readonly readers: QuoteReaders;
+  readonly meta: (meta: Meta) => object;
+}
+
+const REDACTION: Redaction = { operations: stepEffects, readers: quoteReaders, meta: safeMeta };
 
 export interface RunningWorker {
   /** Resolves when it has shut down; rejects when it could not go on. */
@@ -47,7 +66,7 @@ const QUEUES: Readonly<Record<WorkerRole, readonly string[]>> = {
  */
 export async function runWorker(setup: WorkerSetup): Promise<RunningWorker> {
   const log = pino({ level: setup.logLevel ?? 'warn', base: { role: setup.role } });
-  installRuntime(log);
+  installRuntime(log, setup.redaction ?? REDACTION);
   const connection = await connectTemporal(setup.temporal);
   let db: Database | undefined;
   try {
@@ -94,7 +113,7 @@ export async function runWorker(setup: WorkerSetup): Promise<RunningWorker> {
   }
 }
 
-function installRuntime(log: Logger): void {
+function installRuntime(log: Logger, redaction: Redaction): void {
   // We end on signals ourselves: the runtime would only drain, and a program waiting for more would hang.
   Runtime.install({
     shutdownSignals: [],
@@ -110,29 +129,29 @@ function installRuntime(log: Logger): void {
                 : level === 'WARN'
                   ? 'warn'
                   : 'error'
-        ](safeMeta(meta), message);
+        ](redaction.meta(meta), message);
       },
       trace: (message, meta) => {
-        log.trace(safeMeta(meta), message);
+        log.trace(redaction.meta(meta), message);
       },
       debug: (message, meta) => {
-        log.debug(safeMeta(meta), message);
+        log.debug(redaction.meta(meta), message);
       },
       info: (message, meta) => {
-        log.info(safeMeta(meta), message);
+        log.info(redaction.meta(meta), message);
       },
       warn: (message, meta) => {
-        log.warn(safeMeta(meta), message);
+        log.warn(redaction.meta(meta), message);
       },
       error: (message, meta) => {
-        log.error(safeMeta(meta), message);
+        log.error(redaction.meta(meta), message);
       },
     },
   });
 }
 
 /** Which run and activity; never inputs, results or errors, which may quote what nobody should read. */
-function safeMeta(meta: Readonly<Record<string | symbol, unknown>> | undefined): object {
+function safeMeta(meta: Meta): object {
   const known = ['workflowId', 'activityType', 'attempt', 'taskQueue', 'workflowType'] as const;
   return Object.fromEntries(
     known.flatMap((name) => (meta?.[name] === undefined ? [] : [[name, meta[name]]])),
@@ -169,7 +188,7 @@ async function openGateway(
   connection: NativeConnection,
   log: Logger,
 ): Promise<Opened | undefined> {
-  const { gateway: settings } = setup;
+  const { gateway: settings, redaction = REDACTION } = setup;
   if (settings === undefined) return undefined;
   const db = connect(settings.databaseUrl, {
     onLost: (error) => {
@@ -182,8 +201,8 @@ async function openGateway(
       db,
       door: createDoor(db),
       instance: parseInstance(instance.id),
-      operations: stepEffects,
-      readers: quoteReaders,
+      operations: redaction.operations,
+      readers: redaction.readers,
       providers: settings.providers,
       credentials: settings.credentials,
       settling: settings.settling,

@@ -1,18 +1,18 @@
-import { createPrivateKey } from 'node:crypto';
+import { createDecipheriv, createPrivateKey, scryptSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { SECRET_FILES } from '../../config/secrets.js';
 import { WORLD } from '../../cli/demo/stage.js';
-import type { TestStage } from '../helpers/stage.js';
+import { readKeyFile } from '../../client/keys.js';
+import type { SandboxControl } from '../../sandbox/control-client.js';
 
-/** Every secret of the stack and of the people in it, by name. */
-export async function secretsOf(
-  stage: TestStage,
-  addresses: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
+export type Secrets = ReadonlyMap<string, string>;
+
+/** Every secret of a stack, by name: of its data folder and of the providers. */
+export async function secretsOf(dataDir: string, sandbox: SandboxControl): Promise<Secrets> {
   const found = new Map<string, string>();
   for (const [name, file] of Object.entries(SECRET_FILES)) {
-    const text = readFileSync(path.join(stage.stack.dataDir, 'secrets', file), 'utf8').trim();
+    const text = readFileSync(path.join(dataDir, 'secrets', file), 'utf8').trim();
     // Of a private key the part that signs, in both alphabets: the frame around it is the same everywhere.
     if (text.includes('PRIVATE KEY')) {
       const d = createPrivateKey(text).export({ format: 'jwk' }).d ?? '';
@@ -20,15 +20,26 @@ export async function secretsOf(
       found.set(`${name} (PEM)`, text.split('\n')[1] ?? '');
     } else found.set(name, text);
   }
-  const { stripe, cloudflare } = await stage.sandbox.credentials(WORLD);
+  const { stripe, cloudflare } = await sandbox.credentials(WORLD);
   for (const [role, value] of Object.entries(stripe)) found.set(`stripe ${role}`, value);
   for (const [role, value] of Object.entries(cloudflare)) found.set(`cloudflare ${role}`, value);
-  addresses.forEach((address, index) => found.set(`e-mail address ${index + 1}`, address));
   return found;
 }
 
+/** The private part of an approver's key file, opened as the format says. */
+export function privateKeyIn(file: string, passphrase: string): string {
+  const { scrypt, aes256gcm, keyId, publicKey } = readKeyFile(file);
+  const raw = (text: string): Buffer => Buffer.from(text, 'base64url');
+  const { N, r, p } = scrypt;
+  const secret = scryptSync(passphrase, raw(scrypt.salt), 32, { N, r, p, maxmem: 2 ** 30 });
+  const box = createDecipheriv('aes-256-gcm', secret, raw(aes256gcm.nonce));
+  box.setAAD(Buffer.from(`countersign.key.v1 ${keyId} ${publicKey}`));
+  box.setAuthTag(raw(aes256gcm.tag));
+  return Buffer.concat([box.update(raw(aes256gcm.box)), box.final()]).toString('base64url');
+}
+
 /** The names of the secrets that a text holds, also where Temporal or the database keeps it encoded. */
-export function heldIn(text: string, secrets: ReadonlyMap<string, string>): readonly string[] {
+export function heldIn(text: string, secrets: Secrets): readonly string[] {
   return [...secrets].flatMap(([name, secret]) =>
     spellings(secret).some((spelling) => text.includes(spelling)) ? [name] : [],
   );

@@ -29,9 +29,14 @@ export const ROOMY: Partial<Policy> = {
 
 /**
  * The real stack, each part a process of its own, with the demo's people; children run what `ensureBuilt` compiled.
- * `actionWorkers`: how many processes share the queue of the actions.
+ * `actionWorkers`: how many processes share the queue of the actions. `memoryBytes`: as if the machine had so much.
+ * `worker`: another program for every worker.
  */
-export async function openTestStage({ actionWorkers = 1 } = {}): Promise<TestStage> {
+export async function openTestStage({
+  actionWorkers = 1,
+  memoryBytes = ENOUGH_BYTES,
+  worker = undefined as string | undefined,
+} = {}): Promise<TestStage> {
   const built = await ensureBuilt();
   const program = (name: string): string => path.join(built, 'cli', 'programs', `${name}.js`);
   const cwd = mkdtempSync(path.join(tmpdir(), 'countersign-stage-'));
@@ -52,16 +57,15 @@ export async function openTestStage({ actionWorkers = 1 } = {}): Promise<TestSta
   const stage = await openStage(openContext(io, {}), {
     site: path.join(ROOT, 'examples/superseal/site'),
     services: (ports) => {
-      const made = services(ports, ENOUGH_BYTES, {
-        worker: program('worker'),
+      const made = services(ports, memoryBytes, {
+        worker: worker ?? program('worker'),
         sandbox: program('sandbox'),
       });
-      const actions = made.find(({ name }) => name === 'worker-actions')!;
-      const more = Array.from({ length: actionWorkers - 1 }, (_, index) => ({
-        ...actions,
-        name: `worker-actions-${index + 2}`,
-      }));
-      return [...made, ...more];
+      const actions = made.filter(({ name }) => name === 'worker-actions');
+      const more = Array.from({ length: actionWorkers - 1 }, (_, index) =>
+        actions.map((one) => ({ ...one, name: `worker-actions-${index + 2}` })),
+      );
+      return [...made, ...more.flat()];
     },
   });
   await stage.policy(ROOMY);
