@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { WORLD } from '../../cli/demo/stage.js';
 import { expectLive } from '../../cli/demo/verdict.js';
 import type { Truth } from '../../sandbox/control-client.js';
+import { faultsOfChanges } from '../helpers/cloudflare-requests.js';
 import { approve, ended, openTestStage, type TestStage } from '../helpers/stage.js';
 import { keysSentTwice, retriedBySdk } from '../helpers/truth.js';
 import { startStripeMock, type StripeMock } from '../helpers/stripe-mock.js';
@@ -56,19 +58,68 @@ test('nothing is changed but with the credential of the actions, and the upload 
   expect(new Set(roles)).toEqual(new Set(['actions', 'upload session']));
 });
 
+/** A second run whose site cannot be deployed, so that each of its steps is taken back. */
+async function takenBack(): Promise<Truth> {
+  await stage.sandbox.faults(WORLD, [
+    {
+      provider: 'cloudflare',
+      method: 'PUT',
+      path: '/client/v4/accounts/*/workers/scripts/*',
+      times: 1_000,
+      fault: 'refuse',
+    },
+  ]);
+  const handle = await stage.start({ runId: 'truth-back', domain: 'copper-ferry.club' });
+  await approve(stage, handle, 'plan');
+  await approve(stage, handle, 'register-domain');
+  expect(await ended(handle)).toMatchObject({ phase: 'reversed' });
+  return stage.truth();
+}
+
+test('every change that was asked of Cloudflare has the shape of its own package’s types', () => {
+  const { faults, types } = faultsOfChanges(truth.requests);
+  expect(faults).toEqual([]);
+  expect(types).toEqual([
+    'AccountCreateParams',
+    'DomainUpdateParams',
+    'RecordBatchParams',
+    'RegistrationCreateParams',
+    'UploadCreateParams',
+  ]);
+});
+
+test('a body that the types do not know is seen', () => {
+  const body = JSON.stringify({ domain: 'x.club', years: '1' });
+  const [request] = truth.requests.filter(({ path }) => path.endsWith('/registrations'));
+  const { faults } = faultsOfChanges([{ ...request!, body }]);
+  expect(faults.join()).toMatch(/years must be number.*knows no domain/);
+});
+
 test('the vendor’s own mock accepts every change that was asked of Stripe', async () => {
-  const changes = truth.requests.filter(
-    ({ provider, method }) => provider === 'stripe' && method === 'POST',
+  await expectAccepted(truth);
+}, 60_000);
+
+test('what is asked while a run is taken back has those shapes, too', async () => {
+  const back = await takenBack();
+  await expectAccepted(back);
+  expect(faultsOfChanges(back.requests).faults).toEqual([]);
+  expect(back.requests.filter(({ method }) => method === 'DELETE').length).toBeGreaterThan(1);
+}, 600_000);
+
+/** Asks the mock the same, method and body. */
+async function expectAccepted({ requests }: Truth): Promise<void> {
+  const changes = requests.filter(
+    ({ provider, method }) => provider === 'stripe' && method !== 'GET',
   );
   expect(changes.length).toBeGreaterThanOrEqual(2);
-  for (const { path, body, headers } of changes) {
-    const answer = await fetch(`${mock.url}${path}`, {
-      method: 'POST',
+  for (const { path, query, method, body, headers } of changes) {
+    const answer = await fetch(`${mock.url}${path}${query === '' ? '' : `?${query}`}`, {
+      method,
       headers: {
         authorization: 'Bearer sk_test_123',
         'content-type': headers['content-type'] ?? 'application/x-www-form-urlencoded',
       },
-      body,
+      ...(body === '' ? {} : { body }),
     });
     expect({ path, status: answer.status, said: answer.ok ? '' : await answer.text() }).toEqual({
       path,
@@ -76,4 +127,4 @@ test('the vendor’s own mock accepts every change that was asked of Stripe', as
       said: '',
     });
   }
-}, 60_000);
+}
