@@ -1,3 +1,4 @@
+import { digestOfBytes, utf8 } from '../domain/canonical.js';
 import { acceptDecision, readDecision, standingOf } from '../domain/decide.js';
 import type { Acceptance, GateRecord, ReceivedDecision } from '../domain/decide.js';
 import { cardSchema, gateSchema } from '../domain/documents.js';
@@ -46,7 +47,9 @@ export async function recordDecision(
     received = readDecision(message);
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    await refuse(parts, { runId, asked: 'decide', reason: error.reason, detail: error.message });
+    // Each message once: two of them may be wrong in the same words.
+    const detail = `${error.message}: ${digestOfBytes(utf8(spelled(message)))}`;
+    await refuse(parts, { runId, asked: 'decide', reason: error.reason, detail });
     return { accepted: false, reason: error.reason };
   }
   const run = await loadRun(parts, runId);
@@ -78,6 +81,9 @@ export async function recordDecision(
     });
   return verdict;
 }
+
+const spelled = (message: unknown): string =>
+  typeof message === 'string' ? message : String(JSON.stringify(message));
 
 interface Facts {
   readonly run: Row<'runs'>;

@@ -1,4 +1,7 @@
 import { sql } from 'kysely';
+import { decodeBase64url } from '../domain/base64url.js';
+import { Failure } from '../domain/errors.js';
+import { publicKeyProblem } from '../domain/signature.js';
 import type { Executor } from './connect.js';
 import { appendLog } from './log.js';
 import { lockFence } from './policies.js';
@@ -38,6 +41,14 @@ export async function lockRegister(tx: Executor): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended('register', 0))`.execute(tx);
 }
 
+/** guard: under a key of small order one signature fits every message. */
+function mustBeSound(publicKey: string): void {
+  const raw = decodeBase64url(publicKey);
+  const problem = raw === undefined ? 'it is not base64url' : publicKeyProblem(raw);
+  if (problem !== undefined)
+    throw new Failure('REQUEST_INVALID', `this key cannot be enrolled: ${problem}`);
+}
+
 export async function addPerson(tx: Executor, person: NewPerson): Promise<void> {
   await tx
     .insertInto('persons')
@@ -54,7 +65,9 @@ export async function addPerson(tx: Executor, person: NewPerson): Promise<void> 
   });
 }
 
+/** Enrols a key. @throws Failure REQUEST_INVALID for one that no signature may be checked with */
 export async function addKey(tx: Executor, key: NewKey): Promise<void> {
+  mustBeSound(key.publicKey);
   await tx
     .insertInto('keys')
     .values({
@@ -198,6 +211,7 @@ export interface NewServiceKey {
 
 /** Registers a service key, or leaves the one of this id as it is; whether it was written. */
 export async function addServiceKey(tx: Executor, key: NewServiceKey): Promise<boolean> {
+  mustBeSound(key.publicKey);
   const written = await tx
     .insertInto('service_keys')
     .values({

@@ -1,8 +1,11 @@
 import { expect } from '@jest/globals';
 import type { SigningKey } from '../../client/keys.js';
+import { eventually } from '../../cli/demo/stage.js';
 import { digestOf } from '../../domain/canonical.js';
+import type { DecideMessage } from '../../domain/documents.js';
 import { databaseNow } from '../../store/clock.js';
 import { signed, type Ground, type Road } from './ground.js';
+import { soloRoads } from './solo.js';
 
 /** Approvals that nobody who may has given. */
 export function decisionRoads(at: () => Ground): readonly Road[] {
@@ -17,8 +20,9 @@ export function decisionRoads(at: () => Ground): readonly Road[] {
     key: SigningKey,
     approver: string,
     change: Record<string, unknown> = {},
+    runId = waiting(),
   ): Promise<object> {
-    const { gate, digest } = await at().stage.gate(waiting(), 'plan');
+    const { gate, digest } = await at().stage.gate(runId, 'plan');
     return signed(
       {
         type: 'countersign.decision.v1',
@@ -125,5 +129,49 @@ export function decisionRoads(at: () => Ground): readonly Road[] {
       told: accepted('gate-expired'),
       logged: 'decide provision/road-expired:plan:1: gate-expired',
     },
+    {
+      name: 'an approval by a key of small order, whose one signature fits everything',
+      // The register does not believe the row: whatever fits it was signed by nobody.
+      ...decide(() => decision(at().hollow, 'p_second')),
+      told: accepted('key-unknown'),
+      logged: `${PLAN}: key-unknown`,
+    },
+    ...['resolve', 'resume', 'admission', 'gate'].map((type) => ({
+      name: `a ${type} statement in the place of an approval`,
+      ...decide(() => decision(at().approver, 'p_second', { type: `countersign.${type}.v1` })),
+      told: accepted('type-mismatch'),
+      logged: 'decide: type-mismatch',
+    })),
+    {
+      name: 'a wrong signature, by the real update',
+      go: async () => ({
+        answer: [
+          await at().waiting.decideNow(
+            (await decision(at().stranger, 'p_second', {
+              keyId: at().approver.keyId,
+            })) as DecideMessage,
+          ),
+        ],
+      }),
+      told: accepted('signature-bad'),
+      logged: `${PLAN}: signature-bad`,
+    },
+    {
+      name: 'a wrong signature, by the real signal',
+      go: async () => {
+        const message = (await decision(at().stranger, 'p_second', {
+          keyId: at().approver.keyId,
+        })) as DecideMessage;
+        const before = await at().refused('signature-bad');
+        await at().waiting.decide(message);
+        await eventually('the refusal of a signal', async () =>
+          (await at().refused('signature-bad')) > before ? true : undefined,
+        );
+        return { answer: (await at().waiting.state()).phase };
+      },
+      told: { answer: 'awaiting-approval' },
+      logged: `${PLAN}: signature-bad`,
+    },
+    ...soloRoads(at, decide, decision),
   ];
 }

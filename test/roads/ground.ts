@@ -11,6 +11,7 @@ import { canonicalRequest, parseRequest, requestDigestOf } from '../../domain/re
 import type { RunHandle } from '../../client/run-handle.js';
 import { keyIdOf, publicKeyOf, signStatement } from '../../domain/signature.js';
 import { parseCanonical } from '../../domain/canonical.js';
+import { databaseNow } from '../../store/clock.js';
 import { addAgent, addKey, addPerson, addPrincipal, addServiceKey } from '../../store/people.js';
 import { ended, openTestStage, type TestStage } from '../helpers/stage.js';
 
@@ -29,6 +30,8 @@ export interface Ground {
   readonly completed: RunHandle;
   /** Rejected at the gate over its plan. */
   readonly rejected: RunHandle;
+  /** Waits at a gate that was opened while one person governed alone. */
+  readonly solo: RunHandle;
   /** Nobody answered at its gate in time. */
   readonly expired: RunHandle;
   /** An approver, as the register knows them. */
@@ -37,10 +40,16 @@ export interface Ground {
   readonly owner: SigningKey;
   /** A person in no group. */
   readonly nobody: SigningKey;
+  /** A key of small order, as a writer of the database might register it: one signature fits every message. */
+  readonly hollow: SigningKey;
   /** A key that nobody has registered. */
   readonly stranger: SigningKey;
   /** Has its workflow schedule an activity of ours. */
   rogue(name: string, input: unknown, queue?: string): Promise<Outcome>;
+  /** Asks Temporal for an activity of ours without any workflow, as `temporal activity execute` does. */
+  alone(name: string, input: unknown, queue?: string): Promise<Outcome>;
+  /** How many refusals of this reason are on record. */
+  refused(reason: string): Promise<number>;
   /** The claim of a service that may speak for one agent, one principal, in development only. */
   claim(runId: string, change?: Record<string, unknown>, by?: ServiceKey): AdmissionClaimed;
   readonly service: ServiceKey;
@@ -84,12 +93,54 @@ export async function openGround(): Promise<Ground> {
         taskQueue: 'rogue',
         args: [{ queue, name, input }],
       }),
+    alone: (name, input, queue = 'countersign-actions') =>
+      alone(temporal, `alone-${(calls += 1)}`, { name, input, queue }),
+    refused: async (reason) =>
+      (await stage.db.selectFrom('refusals').select('id').where('reason', '=', reason).execute())
+        .length,
     claim: (runId, change = {}, by = people.service) => claimOf(stage, runId, change, by),
     close: async () => {
       rogue.stdin?.end();
       await connection.close();
       await stage.close();
     },
+  };
+}
+
+async function alone(
+  { activity }: Client,
+  id: string,
+  { name, input, queue }: { name: string; input: unknown; queue: string },
+): Promise<Outcome> {
+  try {
+    const answer: unknown = await activity.execute(name, {
+      id,
+      taskQueue: queue,
+      args: [input],
+      startToCloseTimeout: '60s',
+      heartbeatTimeout: '10s',
+      retry: { maximumAttempts: 1 },
+    });
+    return { answer };
+  } catch (error) {
+    const { cause } = error as { cause?: { type?: string; code?: number } };
+    return {
+      code: cause?.code === UNIMPLEMENTED ? 'UNIMPLEMENTED' : (cause?.type ?? String(error)),
+    };
+  }
+}
+
+/** The status of gRPC with which an older server answers to a call that it has never heard of. */
+const UNIMPLEMENTED = 12;
+
+/** Fits, with the identity point for R and 0 for S, whatever a lenient verifier is shown. */
+function hollowKey(): SigningKey {
+  const identity = new Uint8Array(32);
+  identity[0] = 1;
+  return {
+    keyId: keyIdOf(identity),
+    publicKey: encodeBase64url(identity),
+    sign: () => encodeBase64url(Uint8Array.from([...identity, ...new Uint8Array(32)])),
   };
 }
 
@@ -102,6 +153,7 @@ async function startRogue(address: string): Promise<ChildProcess> {
 
 async function populate({ db, instance }: TestStage) {
   const [approver, owner, nobody, stranger] = [newKey(), newKey(), newKey(), newKey()] as const;
+  const hollow = hollowKey();
   const serviceKey = newKey();
   const evidence = { how: 'enrolled by a test' };
   await db.transaction().execute(async (tx) => {
@@ -113,6 +165,22 @@ async function populate({ db, instance }: TestStage) {
       ['p_nobody', nobody],
     ] as const)
       await addKey(tx, { keyId, personId, publicKey, label: 'test', evidence });
+    // Not by the front door: that refuses such a key.
+    const now = await databaseNow(tx);
+    await tx
+      .insertInto('keys')
+      .values({
+        key_id: hollow.keyId,
+        person_id: 'p_second',
+        public_key: hollow.publicKey,
+        label: 'hollow',
+        enrolled_at: now,
+        active_from: now,
+        revoked_at: null,
+        revoked_as: null,
+        compromised_since: null,
+      })
+      .execute();
     await addAgent(tx, { agentId: 'other-agent', owner: 'p_owner' });
     await addPrincipal(tx, {
       principalId: 'pr_narrow',
@@ -129,7 +197,7 @@ async function populate({ db, instance }: TestStage) {
     });
   });
   const service: ServiceKey = { instance, service: 's_narrow', key: serviceKey };
-  return { approver, owner, nobody, stranger, service };
+  return { approver, owner, nobody, stranger, hollow, service };
 }
 
 async function startRuns(stage: TestStage) {
@@ -146,7 +214,11 @@ async function startRuns(stage: TestStage) {
   const expired = await stage.start({ runId: 'road-expired', domain: 'hollow-reed.club' });
   await ended(expired);
   await stage.policy({});
-  return { completed, waiting, rejected, expired };
+  await stage.policy({ solo: true });
+  const solo = await stage.start({ runId: 'road-solo', domain: 'lone-heron.club' });
+  await stage.card(solo.runId, 'plan');
+  await stage.policy({});
+  return { completed, waiting, rejected, expired, solo };
 }
 
 function claimOf(

@@ -2,13 +2,16 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOWS, TASK_QUEUES } from '../../workflows/messages.js';
+import type { Executor } from '../../store/connect.js';
 import { verifyLog } from '../../store/log.js';
+import { addKey, addServiceKey } from '../../store/people.js';
 import { admissionRoads } from './admission.js';
 import { backwardRoads } from './backward.js';
 import { decisionRoads } from './decision.js';
 import { doorRoads } from './door.js';
 import { forwardRoads } from './forward.js';
 import { newKey, openGround, type Ground } from './ground.js';
+import { signedRoads } from './signed.js';
 
 /**
  * Roads to an effect for somebody who holds all of Temporal: may start any workflow, schedule any activity of ours
@@ -51,12 +54,29 @@ async function lastRefusal(): Promise<number> {
   return last?.id ?? 0;
 }
 
+const PERFORMED = {
+  ...{ admit: {}, planRun: {}, openGate: {}, recordDecision: {}, completeRun: {} },
+  ...{ createCustomer: {}, linkAccount: {}, startSubscription: {}, registerDomain: {} },
+  ...{ configureDns: {}, deploySite: {}, attachDomain: {} },
+};
+const REVERSED: Readonly<Record<string, object>> = {
+  ...{ deleteCustomer: {}, releaseAccount: {}, cancelSubscription: {}, disableAutoRenew: {} },
+  ...{ removeDnsRecords: {}, restoreSite: {}, detachDomain: {} },
+  closeDoor: { cause: { kind: 'stopped' } },
+  finishRun: { end: 'reversed', why: 'so they say' },
+  recordFailure: { step: 'deploy-site', code: 'PROVIDER_REFUSED', message: 'so they say' },
+  stopRun: { by: 'p_x', reason: 'so they say', mode: 'unwind' },
+  resolveStep: { message: {} },
+  resumeRun: { message: {} },
+};
+
 const at = (): Ground => ground;
 const ROADS = [
   ...forwardRoads(at),
   ...admissionRoads(at),
   ...decisionRoads(at),
   ...backwardRoads(at),
+  ...signedRoads(at),
   ...doorRoads(at),
 ];
 
@@ -72,6 +92,40 @@ test.each(ROADS.map((road) => [road.name, road] as const))(
   },
   120_000,
 );
+
+const ALONE = [
+  ...Object.keys(PERFORMED).map((name) => [name, 'countersign-actions'] as const),
+  ...Object.keys(REVERSED).map((name) => [name, 'countersign-compensations'] as const),
+];
+
+test.each(ALONE)(
+  'leads nowhere: %s, executed as an activity without a workflow',
+  async (name, queue) => {
+    const before = await lastRefusal();
+    const runId = 'road-completed';
+    const outcome = await ground.alone(name, { runId, ...REVERSED[name] }, queue);
+    // Servers before 1.30 know no such call; newer ones hand it to our worker, which refuses.
+    const refused = outcome.code === 'UNIMPLEMENTED' ? [] : [`${name}: no-workflow`];
+    expect(['UNIMPLEMENTED', 'ADMISSION_REFUSED']).toContain(outcome.code);
+    expect(await refusalsSince(before)).toEqual(refused);
+  },
+  120_000,
+);
+
+test('leads nowhere: a key of small order, enrolled for a person or for a service', async () => {
+  const { keyId, publicKey } = ground.hollow;
+  const enrol = (add: (tx: Executor) => Promise<unknown>) =>
+    ground.stage.db.transaction().execute(add);
+  const refused = {
+    code: 'REQUEST_INVALID',
+    message: expect.stringContaining('small order') as unknown,
+  };
+  const key = { keyId, publicKey, personId: 'p_nobody', label: 'hollow', evidence: {} };
+  await expect(enrol((tx) => addKey(tx, key))).rejects.toMatchObject(refused);
+  const lists = { agents: ['*'], principals: ['*'], environments: ['*'] };
+  const service = { keyId, publicKey, service: 's_hollow', ...lists };
+  await expect(enrol((tx) => addServiceKey(tx, service))).rejects.toMatchObject(refused);
+});
 
 /** The type of failure with which a workflow of ours ended, or what it answered. */
 async function run(workflowId: string, claim: object): Promise<unknown> {
@@ -127,7 +181,7 @@ test('leads nowhere: a step that has succeeded, performed again', async () => {
 test('all of it changed nothing at any provider, and the log of it holds', async () => {
   expect(await changes()).toEqual(changesBefore);
   const { living, charges } = await ground.stage.truth();
-  const forged = /road-(waiting|forged|rejected|expired|started|other|nowhere)/;
+  const forged = /road-(waiting|solo|forged|rejected|expired|started|other|nowhere)/;
   expect(JSON.stringify({ living, charges })).not.toMatch(forged);
   expect(await verifyLog(ground.stage.db)).toEqual({ entries: expect.any(Number) });
   expect(ROADS.length).toBeGreaterThanOrEqual(20);
