@@ -32,11 +32,16 @@ export function drawBootstrapCode(dataDir: string, nowMs: number): string {
 export function useBootstrapCode(dataDir: string, given: string, nowMs: number): void {
   const state = read(dataDir);
   if (state === undefined || state.triesLeft <= 0 || nowMs > state.expiresAtMs)
-    throw refused('this code is no longer good');
+    throw refused('this code is no longer good', FRESH);
   // The try is taken before the comparison: killing the process in between gains nothing.
   write(dataDir, { ...state, triesLeft: state.triesLeft - 1 });
   if (!same(given.trim().toLowerCase(), state.code))
-    throw refused(`the code is wrong; ${triesLeft(state.triesLeft - 1)}`);
+    throw refused(
+      `the code is wrong; ${triesLeft(state.triesLeft - 1)}`,
+      state.triesLeft > 1
+        ? `Copy it from where \`countersign up\` showed it, or read it in ${bootstrapFile(dataDir)}`
+        : FRESH,
+    );
 }
 
 /** Voids the code once somebody is enrolled with it. */
@@ -44,15 +49,15 @@ export function spendBootstrapCode(dataDir: string): void {
   write(dataDir, { code: '', expiresAtMs: 0, triesLeft: 0 });
 }
 
+const FRESH = 'Stop the stack and start it again with `countersign up`: it prints a new one';
+
 function triesLeft(count: number): string {
+  if (count <= 0) return 'no try is left';
   return count === 1 ? 'one try is left' : `${count} tries are left`;
 }
 
-function refused(what: string): UsageError {
-  return new UsageError({
-    what,
-    remedy: 'Stop the stack and start it again with `countersign up`: it prints a new one',
-  });
+function refused(what: string, remedy: string): UsageError {
+  return new UsageError({ what, remedy });
 }
 
 function same(given: string, code: string): boolean {

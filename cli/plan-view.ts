@@ -44,11 +44,11 @@ export function planLines(style: Style, plan: Plan): readonly string[] {
           'gates',
           plan.gates.map(({ gate, rule }) => `${gate} (${ruleWords(rule)})`).join(', ') || 'none',
         ],
+        ...plan.terms.map(
+          (term) => ['accepts', `${visible(term.url)}, version ${visible(term.version)}`] as const,
+        ),
       ],
       '  ',
-    ),
-    ...plan.terms.map(
-      (term) => `  accepts    ${visible(term.url)}, version ${visible(term.version)}`,
     ),
     ...plan.denials.map((denial) =>
       style.bad(`  denied by ${denial.rule}: ${visible(denial.message)}`),

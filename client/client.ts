@@ -163,6 +163,7 @@ function startOptions(runId: RunId, request: Request, requestDigest: string): St
     staticSummary: `${domain.name}, ${environment}, up to ${budget}`,
     staticDetails: [
       `Run \`${runId}\` puts **${domain.name}** online (${environment}), spending at most **${budget}**.`,
+      '',
       `- what it waits for, and the next command: \`countersign why ${runId}\``,
       `- to end it and put back what was done: \`countersign stop --run ${runId} --reason "…"\``,
     ].join('\n'),

@@ -158,6 +158,6 @@ function approvalOf(runId: RunId, open: Row<'gates'>): NonNullable<RunState['wai
   return {
     what: card.success ? card.data.title : `the gate ${open.gate}`,
     who: 'an approver',
-    command: `countersign approve ${runId} --gate ${open.gate}`,
+    command: `countersign approve ${runId} --gate ${open.gate} --key FILE`,
   };
 }

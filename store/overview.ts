@@ -20,6 +20,12 @@ export async function listBalances(db: Executor): Promise<Row<'balances'>[]> {
     .execute();
 }
 
+/** Each run's own cap by its id, in minor units. */
+export async function budgetsOfRuns(db: Executor): Promise<ReadonlyMap<string, number>> {
+  const rows = await db.selectFrom('runs').select(['run_id', 'budget_minor']).execute();
+  return new Map(rows.map((row) => [row.run_id, row.budget_minor]));
+}
+
 /** Cases, newest first: the open ones, or all. */
 export async function listCases(db: Executor, all: boolean): Promise<Row<'cases'>[]> {
   let query = db.selectFrom('cases').selectAll().orderBy('case_id', 'desc').limit(500);

@@ -29,7 +29,7 @@ function gateLines(state: RunState, gate: NonNullable<RunState['openGate']>): re
     `Gate \`${gateIdOf({ runId: state.runId, gate: gate.gate, revision: gate.revision })}\`,`,
     `digest \`${gate.digest}\`. Sign on your own machine, or by plain signal:`,
     '',
-    `    countersign approve ${state.runId} --gate ${gate.gate} --print > decision.json`,
+    `    countersign approve ${state.runId} --gate ${gate.gate} --key FILE --print > decision.json`,
     `    temporal workflow signal -w provision/${state.runId} --name decide --input-file decision.json`,
   ];
 }

@@ -55,7 +55,7 @@ async function decided(run: Run, { gate, gateId }: OpenGate): Promise<GateOutcom
         run.board.enter('awaiting-approval', `waits at the gate ${gate}`, {
           what: status.missing,
           who: 'the approvers that the rule names',
-          command: `countersign approve ${run.runId} --gate ${gate}`,
+          command: `countersign approve ${run.runId} --gate ${gate} --key FILE`,
         });
         run.board.refused(String(run.inbox.refusals));
         await condition(() => run.inbox.recorded !== seen, Math.max(1, status.remainingMs), {

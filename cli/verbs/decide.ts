@@ -139,7 +139,9 @@ async function confirm(terminal: Terminal, { card }: VerifiedGate): Promise<void
 
 function print(context: Context, { gate }: VerifiedGate, message: DecideMessage): ExitCode {
   const command = temporalSignalLine(gate.runId, 'decide', message);
-  context.print({ decision: message, command }, [JSON.stringify(message), '', command]);
+  // stdout is the signal's input file and nothing else.
+  context.print({ decision: message, command }, [JSON.stringify(message)]);
+  if (!context.json) context.tell(`Send it with: ${command}`);
   return EXIT.done;
 }
 

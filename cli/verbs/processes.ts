@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../config/errors.js';
-import { readSandboxEndpoints } from '../../config/endpoints.js';
+import { endpointsFile, readSandboxEndpoints } from '../../config/endpoints.js';
 import { readPrivateFile } from '../../config/private-files.js';
 import { secretFile } from '../../config/secrets.js';
 import { databaseNow } from '../../store/clock.js';
@@ -113,9 +113,9 @@ async function checkWorker(context: Context, role: Role): Promise<ExitCode> {
   return idle.length === 0 ? EXIT.done : EXIT.otherwise;
 }
 
-/** For health checks: the sandbox that was started by itself on this folder answers. */
+/** For health checks: the sandbox of this folder answers, started by itself or by `up`. */
 async function checkSandbox(context: Context): Promise<ExitCode> {
-  const { controlUrl, controlTokenFile } = readSandboxEndpoints(context.config.dataDir);
+  const { controlUrl, controlTokenFile } = whereSandboxAnswers(context);
   const token = readPrivateFile(controlTokenFile)?.trim() ?? '';
   const control = new SandboxControl({ controlUrl, controlToken: token });
   const answers = await control.health().then(
@@ -124,6 +124,18 @@ async function checkSandbox(context: Context): Promise<ExitCode> {
   );
   context.print({ answers }, [answers ? 'the sandbox answers' : 'the sandbox does not answer']);
   return answers ? EXIT.done : EXIT.otherwise;
+}
+
+/** @throws UnreachableError when none was started on this folder */
+function whereSandboxAnswers(context: Context): ReturnType<typeof readSandboxEndpoints> {
+  const { dataDir } = context.config;
+  try {
+    return readSandboxEndpoints(dataDir);
+  } catch (error) {
+    const { sandbox } = existsSync(endpointsFile(dataDir)) ? context.endpoints() : {};
+    if (sandbox === undefined) throw error;
+    return sandbox;
+  }
 }
 
 const PORT_OPTIONS = [

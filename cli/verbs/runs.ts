@@ -47,12 +47,12 @@ export const registerRuns: Register = (verbs) => {
       const state = withSandboxHint(context, await client.run(runId).state());
       const waits = nextStep(state);
       const sentence = hasEnded(state)
-        ? `It has ended: ${state.phase}. ${state.why}`
+        ? `It has ended: ${state.phase}, ${state.why}`
         : waits === undefined
-          ? `It is ${state.phase} and waits for nobody. ${state.why}`
-          : `It is ${state.phase}. ${state.why}`;
+          ? `It is ${state.phase} and waits for nobody: ${state.why}`
+          : `It is ${state.phase}: ${state.why}`;
       context.print({ runId: state.runId, phase: state.phase, why: state.why, waitsFor: waits }, [
-        sentence.trim(),
+        sentence.replace(/[,:] $/, ''),
         ...waitLines(context.style, state),
       ]);
       return 0;

@@ -98,6 +98,13 @@ describe('the first approval', () => {
     }
     const { out } = await run('npm run -s countersign -- show launch-7 --json');
     expect(JSON.parse(out)).toMatchObject({ phase: 'completed', spentMinor: 3020 });
+    // The request's own budget caps its run, below the policy's cap for any run.
+    const { balances } = JSON.parse((await run('npm run -s countersign -- ledger --json')).out) as {
+      balances: unknown[];
+    };
+    expect(balances).toContainEqual(
+      expect.objectContaining({ scope: 'run:launch-7', capMinor: 6000 }),
+    );
     const approved = [...outcomes].filter(([line]) => line.includes(' approve '));
     expect(approved.map(([, { seen }]) => seen).join('\n')).toContain('superseal.club');
   }, 300_000);

@@ -29,7 +29,7 @@ const STATE: RunState = {
   waitsFor: {
     what: '1 of approvers',
     who: 'the approvers that the rule names',
-    command: 'countersign approve run-1 --gate register-domain',
+    command: 'countersign approve run-1 --gate register-domain --key FILE',
   },
 };
 
@@ -41,12 +41,12 @@ test('the details say where the run is, what it holds, whom it waits for, and ho
     '',
     'Waits for the approvers that the rule names: 1 of approvers',
     '',
-    '    countersign approve run-1 --gate register-domain',
+    '    countersign approve run-1 --gate register-domain --key FILE',
     '',
     'Gate `provision/run-1:register-domain:2`,',
     `digest \`sha256:${'a'.repeat(64)}\`. Sign on your own machine, or by plain signal:`,
     '',
-    '    countersign approve run-1 --gate register-domain --print > decision.json',
+    '    countersign approve run-1 --gate register-domain --key FILE --print > decision.json',
     '    temporal workflow signal -w provision/run-1 --name decide --input-file decision.json',
     '',
     '| step | outcome | spent |',
