@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from './errors.js';
@@ -17,8 +17,6 @@ export interface Secrets {
   /** Bearer token of the sandbox's control port. */
   readonly controlToken: string;
   readonly databasePassword: string;
-  /** Enrols the first person; eight groups of four. */
-  readonly bootstrapCode: string;
 }
 
 const FOLDER = 'secrets';
@@ -29,7 +27,6 @@ export const SECRET_FILES = {
   sandboxSecret: 'sandbox.secret',
   controlToken: 'sandbox-control.token',
   databasePassword: 'database.password',
-  bootstrapCode: 'bootstrap.code',
 } as const satisfies Record<keyof Secrets, string>;
 
 const MAKERS: Readonly<Record<keyof Secrets, () => string>> = {
@@ -39,7 +36,6 @@ const MAKERS: Readonly<Record<keyof Secrets, () => string>> = {
   sandboxSecret: random32,
   controlToken: random32,
   databasePassword: random32,
-  bootstrapCode: groupsOfFour,
 };
 
 /** The file of one secret in a data folder. */
@@ -80,7 +76,6 @@ export function readSecrets(dataDir: string): Secrets {
     sandboxSecret: read('sandboxSecret'),
     controlToken: read('controlToken'),
     databasePassword: read('databasePassword'),
-    bootstrapCode: read('bootstrapCode'),
   };
 }
 
@@ -107,13 +102,4 @@ function ed25519Pem(): string {
     .privateKey.export({ type: 'pkcs8', format: 'pem' })
     .toString()
     .trim();
-}
-
-/** Without the letters and digits that people mix up. */
-const LEGIBLE = 'abcdefghjkmnpqrstuvwxyz23456789';
-
-function groupsOfFour(): string {
-  const letter = (): string => LEGIBLE.charAt(randomInt(LEGIBLE.length));
-  const group = (): string => Array.from({ length: 4 }, letter).join('');
-  return Array.from({ length: 8 }, group).join('-');
 }
