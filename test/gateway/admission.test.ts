@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { claimOf, openHouse, refusals } from './house.js';
 import type { House } from './house.js';
 
@@ -118,18 +119,23 @@ test('an agent without an owner is admitted to nothing', async () => {
   await house.db.updateTable('agents').set({ active: true }).execute();
 });
 
-test('the policy’s runs an hour are counted, however many ask at once', async () => {
-  const other = await openHouse();
+test.each([
+  ['runs an hour', { runsPerHour: 3, openRunsPerAgent: 9 }, 'runs-per-hour'],
+  ['open runs of an agent', { runsPerHour: 9, openRunsPerAgent: 3 }, 'open-runs'],
+] as const)('the policy’s %s are counted, however many ask at once', async (_what, counts, why) => {
+  const policy = builtInPolicy();
+  const other = await openHouse({ ...policy, counts: { ...policy.counts, ...counts } });
   try {
-    const asked = Array.from({ length: 24 }, (_, index) =>
+    const asked = Array.from({ length: 7 }, (_, index) =>
       other.gateway.admit(claimOf(other, `run-${index}`)).then(
         () => 'admitted',
         (error: unknown) => (error as { code: string }).code,
       ),
     );
     const answers = await Promise.all(asked);
-    expect(answers.filter((answer) => answer === 'admitted')).toHaveLength(20);
+    expect(answers.filter((answer) => answer === 'admitted')).toHaveLength(3);
     expect(answers.filter((answer) => answer === 'ADMISSION_REFUSED')).toHaveLength(4);
+    expect(await refusals(other)).toEqual(Array(4).fill(`admit: ${why}`));
   } finally {
     await other.close();
   }
