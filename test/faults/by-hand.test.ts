@@ -107,7 +107,7 @@ const CASES: readonly Case[] = [
 
 let sandbox: Sandboxed;
 beforeAll(async () => {
-  sandbox = await openSandbox({ httpTimeoutMs: 5_000 });
+  sandbox = await openSandbox({ httpTimeoutMs: 8_000 });
 }, 120_000);
 afterAll(() => sandbox.close());
 
@@ -122,7 +122,7 @@ async function overtaken(at: AtSandbox, one: Case, when: 'before' | 'between') {
       await one.hand(at, await truth());
       outcomes[step] = await takenBack(at, runId, step);
     } else {
-      await at.control.faults(at.world, [{ ...one.request, fault: 'slow', ms: 1_500 }]);
+      await at.control.faults(at.world, [{ ...one.request, fault: 'slow', ms: 2_500 }]);
       const going = takenBack(at, runId, step);
       while (!(await truth()).requests.some(({ fault }) => fault === 'slow'));
       await one.hand(at, await truth());
