@@ -63,7 +63,8 @@ export async function runCli(
 /** What commander found wrong, with the help that fits: of the verb, not of everything. */
 function inWords(error: unknown, program: Command, args: readonly string[]): unknown {
   if (!(error instanceof CommanderError)) return error;
-  const [first = '', hint = ''] = error.message.replace(/^error: /, '').split('\n');
+  const [said = '', hint = ''] = error.message.replace(/^error: /, '').split('\n');
+  const first = said.replace(/\.$/, '');
   const path = verbPath(program, args);
   return new UsageError({
     what: first.charAt(0).toUpperCase() + first.slice(1),

@@ -47,8 +47,15 @@ export interface Config {
 
 const text = z.string().trim().min(1);
 const variablesSchema = z.object({
-  COUNTERSIGN_SERVER: z.url({ protocol: /^https?$/ }).optional(),
-  COUNTERSIGN_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  COUNTERSIGN_SERVER: z
+    .url({ protocol: /^https?$/, error: 'expected http:// or https:// and a host' })
+    .optional(),
+  COUNTERSIGN_DATABASE_URL: z
+    .url({
+      protocol: /^postgres(ql)?$/,
+      error: 'expected postgresql://USER:PASSWORD@HOST:PORT/NAME',
+    })
+    .optional(),
   COUNTERSIGN_TEMPORAL_ADDRESS: z
     .string()
     .regex(/^[^\s:/]+:\d{1,5}$/, 'expected HOST:PORT')

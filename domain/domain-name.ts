@@ -24,10 +24,18 @@ export function domainNameProblem(
   if (name.length > NAME_CHARACTERS_MAX) return `longer than ${NAME_CHARACTERS_MAX} characters`;
   if (name.endsWith('.')) return 'ends with a dot: leave it out';
   if (!NAME.test(name))
-    return 'not an exact ASCII domain name such as superseal.club: letters, digits and inner hyphens, at least two parts';
+    return `not an exact ASCII domain name such as superseal.club${strange(name)}: letters, digits and inner hyphens, at least two parts`;
   if (name.split('.').some((label) => label.startsWith('xn--')) && !exactNames.includes(name))
     return 'an internationalised name (xn--): only names that the policy lists letter by letter are allowed';
   return undefined;
+}
+
+/** Names the first character that is not of ASCII: it may look like one that is. */
+function strange(name: string): string {
+  const found = /[^\u0000-\u007f]/u.exec(name)?.[0];
+  if (found === undefined) return '';
+  const code = (found.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+  return `, as it holds U+${code} in place of a letter of ASCII`;
 }
 
 /** The folded name, or undefined when `domainNameProblem` has something to say. */

@@ -18,7 +18,7 @@ export function parseRunId(text: string): RunId {
   if (!RUN_ID.test(text))
     throw new Failure(
       'REQUEST_INVALID',
-      `run id ${JSON.stringify(text.slice(0, 80))} must match ${RUN_ID.source}`,
+      `run id ${JSON.stringify(text.slice(0, 80))} is refused: write 1 to 63 lower-case letters, digits and hyphens, a hyphen not first, like launch-7`,
     );
   return text as RunId;
 }

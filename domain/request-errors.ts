@@ -23,10 +23,9 @@ export function requestFailure(
   const issue = first as Issue;
   const path = pathOf(issue.path);
   const found = valueAt(value, issue.path);
-  return failure(
-    path,
-    `${path === '' ? 'the request' : path}: ${sentence(issue, found, known)}${more}`,
-  );
+  const said = sentence(issue, found, known);
+  const remedy = said === 'is missing' ? ': add it' : '';
+  return failure(path, `${path === '' ? 'the request' : path}: ${said}${remedy}${more}`);
 }
 
 function failure(member: string, message: string): Failure {
@@ -48,7 +47,7 @@ export function sentence(issue: Issue, found: unknown, known: readonly string[] 
       return unknownMember(issue.keys[0] ?? '', known);
     case 'invalid_type':
       if (found === undefined) return 'is missing';
-      return `${shown(found)} is ${kindOf(found)}, ${expectation(issue.expected)} is needed`;
+      return `${wrongKind(found)}, ${expectation(issue.expected)} is needed${howToWrite(issue.expected, found)}`;
     case 'invalid_value':
       return found === undefined
         ? `is missing: one of ${issue.values.map(String).join(', ')}`
@@ -86,6 +85,18 @@ function expectation(expected: string): string {
     boolean: 'true or false',
   };
   return words[expected] ?? expected;
+}
+
+function wrongKind(found: unknown): string {
+  const isShort = typeof found === 'string' || typeof found === 'number';
+  return isShort ? `${shown(found)} is ${kindOf(found)}` : `is ${kindOf(found)}`;
+}
+
+/** The remedy where a value has the wrong kind: YAML makes a number of what was meant as an amount. */
+function howToWrite(expected: string, found: unknown): string {
+  if (expected === 'string' && typeof found === 'number')
+    return ': an amount has cents and a currency, like 60.00 USD; put any other text in quotes';
+  return expected === 'object' ? ': write lines like `name: value`' : '';
 }
 
 function kindOf(value: unknown): string {

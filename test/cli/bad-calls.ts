@@ -7,6 +7,7 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
   'a run id in capitals': usage(
     () => [...request({}), '--run-id', 'Launch-7'],
     /run id "Launch-7"/,
+    /like launch-7/,
   ),
   'a run id with a slash': usage(() => [...request({}), '--run-id', '../x'], /run id/),
   'a run id of 64 characters': usage(() => ['show', 'a'.repeat(64)], /run id/),
@@ -111,7 +112,7 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     variables: () => ({ COUNTERSIGN_TEMPORAL_ADDRESS: 'localhost' }),
   },
   'a database address that is none': {
-    ...usage(() => ['inbox'], /COUNTERSIGN_DATABASE_URL/),
+    ...usage(() => ['inbox'], /COUNTERSIGN_DATABASE_URL/, /postgresql:\/\/USER/),
     variables: () => ({ COUNTERSIGN_DATABASE_URL: 'mysql://x' }),
   },
   'a run that does not exist': usage(

@@ -15,7 +15,10 @@ export const REQUEST_ROWS: Readonly<Record<string, Row>> = {
     /domain/,
     /yeers/,
   ),
-  'a member that is missing': usage(() => request({ budget: undefined }), /budget: is missing/),
+  'a member that is missing': usage(
+    () => request({ budget: undefined }),
+    /budget: is missing: add it/,
+  ),
   'a member given twice': usage(
     () => request({ again: 'agent: other-agent' }),
     /request\.yaml:9:1/,
@@ -50,17 +53,23 @@ export const REQUEST_ROWS: Readonly<Record<string, Row>> = {
     /examples\/superseal\/request\.yaml/,
   ),
   'a folder for a file': usage(() => ['provision', '.'], /it is not a file/),
-  'a list for a request': usage(() => {
-    put('request.yaml', '- a\n- b\n');
-    return ['provision', 'request.yaml'];
-  }, /request\.yaml: the request/),
+  'a list for a request': usage(
+    () => {
+      put('request.yaml', '- a\n- b\n');
+      return ['provision', 'request.yaml'];
+    },
+    /request\.yaml: the request: is a list/,
+    /lines like `name: value`/,
+  ),
   'a budget without cents and currency': usage(
     () => request({ budget: 'budget: 60' }),
     /budget: 60 is a number/,
+    /like 60\.00 USD/,
   ),
   'a budget that YAML reads as a number': usage(
     () => request({ budget: 'budget: 60.00' }),
     /budget/,
+    /like 60\.00 USD/,
   ),
   'a budget without currency': usage(
     () => request({ budget: 'budget: "60.00"' }),
@@ -93,6 +102,7 @@ export const REQUEST_ROWS: Readonly<Record<string, Row>> = {
     () => request({ domain: 'domain: { name: supеrseal.club }' }),
     /domain\.name/,
     /exact ASCII/,
+    /U\+0435/,
   ),
   'a full-width domain': usage(
     () => request({ domain: 'domain: { name: ｓuperseal.club }' }),

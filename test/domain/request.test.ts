@@ -153,7 +153,7 @@ describe('a request', () => {
       { ...good, dns: [{ type: 'TXT', name: 'a', content: 'x\u0007' }] },
       /dns\[0\]\.content.*printable/,
     ],
-    ['a list', [], /the request: the list is a list, a group of members is needed/],
+    ['a list', [], /the request: is a list, a group of members is needed/],
     ['nothing', null, /the request/],
     ['text', 'x', /the request/],
   ])('%s is refused in one sentence that names the member', (_, value, message) => {
