@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { ROOT } from '../helpers/build.js';
 import { reached } from '../helpers/stage.js';
 import { found, openScene, type Scene } from './scene.js';
 
@@ -46,4 +48,15 @@ test('without redaction every secret is found: the tables', () => {
     road.startsWith('table ') && road !== 'table principals' ? names : [],
   );
   expect(new Set(found_)).toEqual(all);
+});
+
+test('nothing of the product can switch the redaction off: only the setup of a worker names it', () => {
+  const folders = ['activities', 'cli', 'client', 'config', 'embedded', 'gateway', 'workers'];
+  const naming = folders.flatMap((folder) =>
+    readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .map((file) => path.join(folder, file))
+      .filter((file) => file.endsWith('.ts'))
+      .filter((file) => /redaction\s*[:?,}]/.test(readFileSync(path.join(ROOT, file), 'utf8'))),
+  );
+  expect(naming).toEqual(['workers/run-worker.ts']);
 });
