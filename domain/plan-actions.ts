@@ -120,9 +120,11 @@ export const PLANNERS: Readonly<Record<StepName, (ctx: ActionContext) => Planned
   'register-domain': (ctx) => registerDomain(ctx),
   'configure-dns': (ctx) => {
     const { dns, domain } = ctx.quote;
-    const count = ctx.request.dns.length;
     if (dns.kind === 'none') return { kind: 'skip', title: 'No further DNS records' };
     if (dns.kind === 'present') return { kind: 'adopt', title: 'The DNS records are there' };
+    // One record that exists already would refuse the whole batch.
+    const records = recordsOf(ctx.request).filter((_, at) => dns.there?.includes(at) !== true);
+    const count = records.length;
     return act(ctx, {
       operation: 'dns.records.batch',
       title: `Add ${count} DNS record${count === 1 ? '' : 's'} to ${ctx.request.domain.name}`,
@@ -132,7 +134,7 @@ export const PLANNERS: Readonly<Record<StepName, (ctx: ActionContext) => Planned
           domain.kind === 'running'
             ? domain.zoneId
             : { fromStep: 'register-domain', field: 'zoneId' },
-        records: recordsOf(ctx.request),
+        records,
       },
       residue: NO_RESIDUE,
     });

@@ -70,7 +70,10 @@ export interface Quote {
     | { readonly kind: 'same'; readonly scriptName: string };
   readonly customDomain: { readonly kind: 'attach' } | { readonly kind: 'attached' };
   readonly dns:
-    { readonly kind: 'none' } | { readonly kind: 'create' } | { readonly kind: 'present' };
+    | { readonly kind: 'none' }
+    /** `there`: which of the records asked for exist already, by their place in the request. */
+    | { readonly kind: 'create'; readonly there?: readonly number[] }
+    | { readonly kind: 'present' };
 }
 
 export interface Denial {

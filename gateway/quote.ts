@@ -169,15 +169,18 @@ function cloudflareQuotes(
       if (ask.dns.length === 0) return { kind: 'none' };
       if (zoneId === undefined) return { kind: 'create' };
       const present = await read('records', () => readers.records(cloudflare, zoneId));
-      const there = ask.dns.every((wanted) =>
+      const there = ask.dns.flatMap((wanted, at) =>
         present.some(
           (seen) =>
             seen.type === wanted.type &&
             seen.name === qualified(wanted.name, ask.domain) &&
             seen.content === wanted.content,
-        ),
+        )
+          ? [at]
+          : [],
       );
-      return { kind: there ? 'present' : 'create' };
+      if (there.length === ask.dns.length) return { kind: 'present' };
+      return there.length === 0 ? { kind: 'create' } : { kind: 'create', there };
     },
   };
 }
