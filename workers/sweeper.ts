@@ -2,6 +2,7 @@ import {
   Client,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
+  type WorkflowExecutionStatusName,
 } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
@@ -12,14 +13,14 @@ import { sweep, type BrokenStatus, type TemporalStatus } from '../gateway/sweep.
 /** How often a worker looks for what nobody is looking at, in ms. */
 export const SWEEP_EVERY_MS = 60_000;
 
-const STATUSES: readonly string[] = [
-  'RUNNING',
-  'COMPLETED',
-  'CANCELED',
-  'FAILED',
-  'TERMINATED',
-  'TIMED_OUT',
-] satisfies TemporalStatus[];
+/** The SDK's names for the ends of an execution; whatever has another name has not ended. */
+const ENDS: Readonly<Partial<Record<WorkflowExecutionStatusName, TemporalStatus>>> = {
+  COMPLETED: 'COMPLETED',
+  CANCELLED: 'CANCELED',
+  FAILED: 'FAILED',
+  TERMINATED: 'TERMINATED',
+  TIMED_OUT: 'TIMED_OUT',
+};
 
 export interface SweeperOptions {
   readonly parts: Parts;
@@ -64,7 +65,7 @@ async function sweepOnce({ parts, connection, namespace, log }: SweeperOptions):
       try {
         const { status } = await workflow.getHandle(workflowIdOf(runId)).describe();
         // An unknown status is no explicit end: nothing is concluded from it.
-        return STATUSES.includes(status.name) ? (status.name as TemporalStatus) : 'RUNNING';
+        return ENDS[status.name] ?? 'RUNNING';
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return 'NOT_FOUND';
         throw error;
