@@ -7,6 +7,7 @@ import type { RunId } from '../domain/ids.js';
 import type { EffectStep } from '../domain/steps.js';
 import { insertResolution, readResolution } from '../store/resolutions.js';
 import { recordRefusal } from '../store/refusals.js';
+import { widerStops } from '../store/stop-scope.js';
 import type { ResolveVerdict } from './contract.js';
 import type { EffectRow } from './door-contract.js';
 import { contextOf } from './effect.js';
@@ -115,7 +116,10 @@ async function readUndone(
     : { reason: 'not-done' };
 }
 
-/** Lifts the fence over one run, on a signed statement, once. */
+/**
+ * Lifts the fence over one run, on a signed statement, once. Not while a wider stop covers it: going on would meet that
+ * one at the next step and unwind.
+ */
 export async function resume(
   parts: Parts,
   runId: RunId,
@@ -125,6 +129,8 @@ export async function resume(
   if ('reason' in read) return refuse(parts, runId, 'resume', read.reason);
   if (read.message.scope !== `run/${runId}`) return refuse(parts, runId, 'resume', 'run-mismatch');
   await loadRun(parts, runId);
+  const wider = await widerStops(parts.db, runId);
+  if (wider.length > 0) return refuse(parts, runId, 'resume', 'still-stopped');
   const lifted = await liftFence(parts, read.message);
   return lifted.lifted
     ? { accepted: true, action: 'resume', by: read.message.by }

@@ -3,6 +3,31 @@ import { parseGateId } from '../domain/ids.js';
 import type { GateId } from '../domain/ids.js';
 import type { Executor } from './connect.js';
 
+/** Scopes of the stops in force that cover a run from above, oldest first: its own is not among them. */
+export async function widerStops(db: Executor, runId: string): Promise<string[]> {
+  const { rows } = await sql<{ scope: string }>`
+    select f.scope from fences f join runs r on r.run_id = ${runId}
+     where f.scope <> 'run/' || r.run_id and scope_covers(f.scope, r, '')
+     order by f.stop_id`.execute(db);
+  return rows.map(({ scope }) => scope);
+}
+
+/** Of these runs, those that have a stop of their own. */
+export async function stoppedAlone(db: Executor, runIds: readonly string[]): Promise<string[]> {
+  if (runIds.length === 0) return [];
+  const rows = await db
+    .selectFrom('fences')
+    .select('scope')
+    .where(
+      'scope',
+      'in',
+      runIds.map((runId) => `run/${runId}`),
+    )
+    .orderBy('stop_id')
+    .execute();
+  return rows.map(({ scope }) => scope.slice('run/'.length));
+}
+
 /** Open gates of the runs that a stop covers; over a provider, of those that plan an action there. */
 export async function openGatesInScope(db: Executor, scope: string): Promise<GateId[]> {
   const { rows } = await sql<{ gate_id: string }>`
