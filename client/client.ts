@@ -15,6 +15,7 @@ import { SEARCH_ATTRIBUTES, TASK_QUEUES, WORKFLOWS } from '../workflows/messages
 import { FileRefused, RunIdTaken, TemporalUnreachable } from './errors.js';
 import { temporalHealth, type TemporalHealth } from './health.js';
 import { runHandle, type RunHandle } from './run-handle.js';
+import { repairOf } from './run-state.js';
 import { loadServiceKey, signAdmission, type ServiceKey } from './service-key.js';
 
 export interface ClientOptions {
@@ -83,7 +84,9 @@ export async function createClient(options: ClientOptions): Promise<CountersignC
       const listed: RunListing[] = [];
       for await (const info of workflow.list({ query: listQuery(phase) })) {
         const runId = runIdOfWorkflow(info.workflowId);
-        if (runId !== undefined) listed.push(listingOf(runId, info));
+        const listing = runId === undefined ? undefined : await listingOf(workflow, runId, info);
+        if (listing !== undefined && (phase === undefined || listing.phase === phase))
+          listed.push(listing);
         if (listed.length >= limit) break;
       }
       return listed;
@@ -180,12 +183,40 @@ function startOptions(runId: RunId, request: Request, requestDigest: string): St
 function listQuery(phase: Phase | End | undefined): string {
   const known = [...PHASES, ...ENDS].find((name) => name === phase);
   const ofType = `WorkflowType = '${WORKFLOWS.provision}'`;
-  return known === undefined ? ofType : `${ofType} AND Phase = '${known}'`;
+  // What Temporal has ended in its midst is in the phase of its repair, whatever it last said of itself.
+  return known === undefined
+    ? ofType
+    : `${ofType} AND (Phase = '${known}' OR ExecutionStatus IN (${BROKEN.map((status) => `'${status.temporal}'`).join(', ')}))`;
 }
+
+const BROKEN = [
+  { name: 'TERMINATED', temporal: 'Terminated' },
+  { name: 'TIMED_OUT', temporal: 'TimedOut' },
+  { name: 'CANCELLED', temporal: 'Canceled' },
+] as const;
 
 type Listed = ReturnType<WorkflowClient['list']> extends AsyncIterable<infer Info> ? Info : never;
 
-function listingOf(runId: RunId, info: Listed): RunListing {
+async function listingOf(client: WorkflowClient, runId: RunId, info: Listed): Promise<RunListing> {
+  const attributes = info.typedSearchAttributes;
+  const listing = listingAsShown(runId, info);
+  const phase = attributes.get(SEARCH_ATTRIBUTES.phase);
+  const midst =
+    BROKEN.some(({ name }) => name === info.status.name) ||
+    (info.status.name === 'FAILED' && !ENDS.some((end) => end === phase));
+  if (!midst) return listing;
+  const repair = await repairOf(client, runId);
+  const shown = repair?.attributes.get(SEARCH_ATTRIBUTES.phase);
+  const spentMinor = repair?.attributes.get(SEARCH_ATTRIBUTES.spentMinor);
+  return {
+    ...listing,
+    phase: shown ?? 'unwinding',
+    awaitingApproval: false,
+    ...(spentMinor === undefined ? {} : { spentMinor }),
+  };
+}
+
+function listingAsShown(runId: RunId, info: Listed): RunListing {
   const attributes = info.typedSearchAttributes;
   return {
     runId,

@@ -1,13 +1,10 @@
 import {
-  isGrpcServiceError,
-  WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
   type WorkflowClient,
   type WorkflowHandle,
 } from '@temporalio/client';
-import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import type {
   DecideMessage,
   ResolveMessage,
@@ -22,12 +19,11 @@ import {
   decideUpdate,
   resolveSignal,
   resumeSignal,
-  runFailureType,
-  stateQuery,
   stopSignal,
   type DecisionVerdict,
 } from '../workflows/messages.js';
-import { NoWorker, RunEnded, RunUnknown } from './errors.js';
+import { NoWorker, RunUnknown } from './errors.js';
+import { inCharge, isNoAnswer, resultOf, stateOf } from './run-state.js';
 
 /** Everything that can be asked of, or told to, one run. Methods throw RunUnknown where there is no such run. */
 export interface RunHandle {
@@ -58,7 +54,6 @@ export interface WatchOptions {
   readonly onTrouble?: (message: string) => void;
 }
 
-const QUERY_DEADLINE_MS = 5_000;
 const UPDATE_DEADLINE_MS = 20_000;
 const WATCH_EVERY_MS = 400;
 
@@ -76,7 +71,8 @@ export function runHandle(client: WorkflowClient, runId: RunId): RunHandle {
     state,
     watch: (onChange, options) => watch({ runId, handle, state, onChange }, options ?? {}),
     stop: (message) => known(() => handle.signal(stopSignal, message)),
-    resolve: (message) => known(() => handle.signal(resolveSignal, message)),
+    resolve: (message) =>
+      known(async () => (await inCharge(client, handle, runId)).signal(resolveSignal, message)),
     resume: (message) => known(() => handle.signal(resumeSignal, message)),
     result: () => known(() => resultOf(handle, runId)),
     describe: () =>
@@ -96,30 +92,6 @@ async function orUnknown<T>(runId: RunId, call: () => Promise<T>): Promise<T> {
   }
 }
 
-async function stateOf(
-  client: WorkflowClient,
-  handle: WorkflowHandle,
-  runId: RunId,
-): Promise<RunState> {
-  // An ended run tells how it ended without any worker, and without being replayed.
-  const { status } = await handle.describe();
-  if (status.name !== 'RUNNING' && status.name !== 'PAUSED') {
-    const report = await endOf(handle, runId);
-    if (report !== undefined) return report;
-  }
-  try {
-    return await client.connection.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>
-      handle.query(stateQuery),
-    );
-  } catch (error) {
-    if (isGrpcServiceError(error) && NO_ANSWER.has(error.code)) throw new NoWorker(runId);
-    throw error;
-  }
-}
-
-/** gRPC: DEADLINE_EXCEEDED and FAILED_PRECONDITION, which is how "no poller" looks. */
-const NO_ANSWER: ReadonlySet<number> = new Set([4, 9]);
-
 /** Temporal waits for as long as it takes when no worker is there: an update without an answer is no verdict. */
 async function decideNow(
   client: WorkflowClient,
@@ -135,45 +107,9 @@ async function decideNow(
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) throw new NoWorker(runId);
     if (error instanceof WorkflowUpdateFailedError)
       return { accepted: false, reason: error.cause?.message ?? error.message };
-    if (isGrpcServiceError(error) && NO_ANSWER.has(error.code)) throw new NoWorker(runId);
+    if (isNoAnswer(error)) throw new NoWorker(runId);
     throw error;
   }
-}
-
-async function endOf(handle: WorkflowHandle, runId: RunId): Promise<RunState | undefined> {
-  try {
-    return await resultOf(handle, runId);
-  } catch (error) {
-    if (error instanceof RunEnded) return error.report;
-    throw error;
-  }
-}
-
-async function resultOf(handle: WorkflowHandle, runId: RunId): Promise<RunState> {
-  try {
-    return (await handle.result()) as RunState;
-  } catch (error) {
-    if (error instanceof WorkflowFailedError) throw endedAs(error, runId);
-    throw error;
-  }
-}
-
-function endedAs(error: WorkflowFailedError, runId: RunId): RunEnded {
-  const { cause } = error;
-  if (cause instanceof ApplicationFailure) {
-    const end = ENDS.find((name) => runFailureType(name) === cause.type);
-    const report = cause.details?.[0] as RunState | undefined;
-    return new RunEnded(end ?? 'failed', report, `run ${runId} ended: ${cause.message}`);
-  }
-  if (cause instanceof TerminatedFailure)
-    return new RunEnded(
-      'terminated',
-      undefined,
-      `run ${runId} was terminated in Temporal; what it made is found and undone by the sweep`,
-    );
-  if (cause instanceof CancelledFailure)
-    return new RunEnded('cancelled', undefined, `run ${runId} was cancelled`);
-  return new RunEnded('failed', undefined, `run ${runId} failed in Temporal`);
 }
 
 interface Watched {
