@@ -28,3 +28,29 @@ export async function openGates(db: Executor, runId?: string): Promise<OpenGateR
   if (runId !== undefined) query = query.where('gates.run_id', '=', runId);
   return query.execute();
 }
+
+/** A run that goes forward no more by itself. */
+export interface RunAtRest {
+  readonly runId: string;
+  /** `stopped`: its own stop stands; `taken-back`: its door is closed and it has not ended. */
+  readonly state: 'stopped' | 'taken-back';
+  /** Whose reversal has begun and not ended; null where there is none. */
+  readonly step: string | null;
+  readonly why: string;
+}
+
+/** Runs that were stopped one by one, or are being taken back; oldest first. */
+export async function runsAtRest(db: Executor): Promise<RunAtRest[]> {
+  const { rows } = await sql<RunAtRest>`
+    select r.run_id as "runId",
+           case when r.door = 'closed' then 'taken-back' else 'stopped' end as state,
+           (select string_agg(e.step, ', ' order by e.step) from effects e
+             where e.run_id = r.run_id and e.kind = 'act' and e.state = 'closing') as step,
+           coalesce(s.reason, r.door_cause, '') as why
+      from runs r
+      left join fences f on f.scope = 'run/' || r.run_id
+      left join stops s on s.stop_id = f.stop_id
+     where r.end_phase is null and (r.door = 'closed' or (r.door = 'open' and f.stop_id is not null))
+     order by r.admitted_at`.execute(db);
+  return rows;
+}

@@ -10,6 +10,21 @@ export interface Refused {
   readonly detail: string;
 }
 
+/** What was refused to a run after the refusal numbered `after` (0: ever), oldest first. */
+export async function refusalsAfter(
+  db: Executor,
+  of: { readonly runId: string; readonly asked: string; readonly after: number },
+): Promise<readonly { readonly id: number; readonly reason: string }[]> {
+  return db
+    .selectFrom('refusals')
+    .select(['id', 'reason'])
+    .where('run_id', '=', of.runId)
+    .where('asked', '=', of.asked)
+    .where('id', '>', of.after)
+    .orderBy('id')
+    .execute();
+}
+
 /**
  * Records a refusal and logs it; the detail is cut short, for it may hold what a stranger sent. The last thing of a
  * transaction: it takes the log's head.

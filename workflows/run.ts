@@ -82,7 +82,7 @@ export class Run {
     this.board.enter('held', stop?.reason ?? 'held', {
       what: 'a signed resume, or a stop that unwinds',
       who: 'a person who may resume it',
-      command: `countersign resume --run ${this.runId}`,
+      command: `countersign resume --run ${this.runId} --reason '…' --key FILE`,
     });
     return CancellationScope.nonCancellable(async () => {
       await this.fenced();

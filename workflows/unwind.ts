@@ -208,7 +208,7 @@ async function parked(
   board.enter('stuck', why, {
     what: 'a signed way on: retry, done-by-hand or give-up',
     who: 'a person who may resolve it',
-    command: `countersign resolve ${runId} --step ${step} --${way} --reason '…'`,
+    command: `countersign resolve ${runId} --step ${step} --${way} --reason '…' --key FILE`,
   });
   for (;;) {
     await condition(inbox.hasResolve);

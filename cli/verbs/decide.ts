@@ -12,6 +12,7 @@ import { renderCard } from '../card.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
+import { refusalWords } from '../refusal-words.js';
 import { temporalSignalLine } from '../signal-line.js';
 import { styleFor } from '../style.js';
 import { TEMPORAL_VERBS } from '../temporal-verbs.js';
@@ -163,7 +164,7 @@ async function send(
     }
     context.print({ ...verdict, gateId: message.gateId }, []);
     context.tell(
-      `countersign: the decision was not accepted: ${verdict.reason}. See: countersign why ${handle.runId}`,
+      `countersign: the decision was not accepted: ${refusalWords(verdict.reason)}. See: countersign why ${handle.runId}`,
     );
     return EXIT.otherwise;
   } catch (error) {

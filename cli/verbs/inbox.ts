@@ -1,8 +1,9 @@
-import { openGates } from '../../store/inbox.js';
+import { visible } from '../../domain/untrusted.js';
+import { openGates, runsAtRest, type RunAtRest } from '../../store/inbox.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
-import { duration, table } from '../style.js';
+import { duration, table, type Style } from '../style.js';
 
 /** `inbox`: reads the record alone. */
 export const registerInbox: Register = (verbs) => {
@@ -12,7 +13,9 @@ export const registerInbox: Register = (verbs) => {
 };
 
 async function inbox(context: Context): Promise<ExitCode> {
-  const gates = await openGates(await context.database());
+  const db = await context.database();
+  const gates = await openGates(db);
+  const resting = await runsAtRest(db);
   const { style } = context;
   const shown = gates.map((row) => ({
     gateId: row.gate_id,
@@ -34,9 +37,8 @@ async function inbox(context: Context): Promise<ExitCode> {
     row.expiresInMs <= 0 ? style.bad('expired') : duration(row.expiresInMs),
   ]);
   const titles = ['run', 'gate', 'domain', 'environment', 'agent', 'expires in'];
-  context.print(
-    { gates: shown },
-    rows.length === 0
+  context.print({ gates: shown, runs: resting }, [
+    ...(rows.length === 0
       ? [style.dim('Nothing waits for a decision.')]
       : [
           ...table(
@@ -46,7 +48,31 @@ async function inbox(context: Context): Promise<ExitCode> {
           ),
           '',
           style.dim('Read one and decide: countersign approve RUN --key FILE'),
-        ],
-  );
+        ]),
+    ...restingLines(style, resting),
+  ]);
   return EXIT.done;
 }
+
+/** Whether a run that is taken back still moves is known to Temporal alone: `why` asks there, and names the command. */
+function restingLines(style: Style, runs: readonly RunAtRest[]): readonly string[] {
+  if (runs.length === 0) return [];
+  const titles = ['run', 'state', 'step', 'why'];
+  return [
+    '',
+    ...table(
+      style,
+      titles.map((title) => ({ title })),
+      runs.map(({ runId, state, step, why }) => [
+        runId,
+        style.warn(STATES[state]),
+        step ?? '',
+        visible(why),
+      ]),
+    ),
+    '',
+    style.dim('What one of these waits for, and the exact next command: countersign why RUN'),
+  ];
+}
+
+const STATES = { stopped: 'stopped', 'taken-back': 'being taken back, or stuck' } as const;

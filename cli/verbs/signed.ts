@@ -1,18 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { signResolve, signResume } from '../../client/decision.js';
-import type { RunHandle } from '../../client/run-handle.js';
+import { hasEnded } from '../../client/run-handle.js';
 import { UsageError } from '../../config/errors.js';
 import type { ResolveStatement, ResumeMessage } from '../../domain/documents.js';
 import { parseInstance, parseRunId } from '../../domain/ids.js';
-import type { RunState } from '../../domain/plan.js';
 import { STEPS, type StepName } from '../../domain/steps.js';
 import { createDoor } from '../../gateway/door.js';
 import { liftFence } from '../../gateway/lift-fence.js';
 import { databaseNow } from '../../store/clock.js';
+import { openRunsUnder } from '../../store/overview.js';
+import { refusalsAfter } from '../../store/refusals.js';
+import { stoppedAlone, widerStops } from '../../store/stop-scope.js';
 import { keyOption, ownerOf, unlock, type Approver } from '../approver.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
-import { EXIT, type ExitCode } from '../explain.js';
+import { EXIT, Explanation, type ExitCode } from '../explain.js';
+import { refusalWords } from '../refusal-words.js';
 import { stateLines } from '../run-view.js';
 import { scopeOf, type ScopeOptions } from '../scope.js';
 import { registerScope, withScope } from './stop.js';
@@ -73,15 +76,60 @@ async function resume(context: Context, options: SignedOptions & ScopeOptions): 
     approver.key,
   );
   // A run lifts its own fence when the signed message reaches it: it must not act before it knows.
-  const run = scope.startsWith('run/') ? scope.slice('run/'.length) : undefined;
-  if (run === undefined) await lift(context, message);
-  else await (await context.client()).run(run).resume(message);
-  context.print({ scope, ...(run === undefined ? { lifted: true } : { told: run }) }, [
-    run === undefined
-      ? `${context.style.good('Lifted')} the stop over ${scope}.`
-      : `Run ${run} was told. See: countersign show ${run}`,
+  if (scope.startsWith('run/')) return resumeRun(context, scope.slice('run/'.length), message);
+  await lift(context, message);
+  const held = await heldAlone(context, scope);
+  context.print({ scope, lifted: true, held }, [
+    `${context.style.good('Lifted')} the stop over ${scope}.`,
+    ...(held.length === 0
+      ? []
+      : ['Each run was stopped as well, and goes on when it is resumed by itself:']),
+    ...held.map((run) => `  countersign resume --run ${run} --reason "…" --key FILE`),
   ]);
   return EXIT.done;
+}
+
+/** Runs under the scope that stay held by a stop of their own. */
+async function heldAlone(context: Context, scope: string): Promise<readonly string[]> {
+  const db = await context.database();
+  const runs = (await openRunsUnder(db, scope)).filter(({ door }) => door === 'open');
+  return stoppedAlone(
+    db,
+    runs.map(({ run_id: runId }) => runId),
+  );
+}
+
+/** Tells a run, and waits until it has lifted its stop or refused to. */
+async function resumeRun(
+  context: Context,
+  runId: string,
+  message: ResumeMessage,
+): Promise<ExitCode> {
+  const db = await context.database();
+  const handle = (await context.client()).run(runId);
+  const before = await handle.state();
+  if (hasEnded(before))
+    throw new UsageError({
+      what: `run ${runId} has ended: ${before.phase}`,
+      remedy: 'Start another one with: countersign provision',
+    });
+  const wider = await widerStops(db, runId);
+  if (wider.length > 0)
+    throw new UsageError({
+      what: `run ${runId} stands under a wider stop too: ${wider.join(', ')}`,
+      remedy: 'Lift that one first; see: countersign status',
+    });
+  const refused = await refusals(context, runId, 'resume');
+  await handle.resume(message);
+  const lifted = await answered(refused, async () =>
+    (await stoppedAlone(db, [runId])).length === 0 ? true : undefined,
+  );
+  context.print({ scope: message.scope, lifted: lifted === true }, [
+    lifted === true
+      ? `Run ${runId} ${context.style.good('goes on')}. Follow it: countersign watch ${runId}`
+      : `Run ${runId} was told, and has not answered yet. See: countersign show ${runId}`,
+  ]);
+  return lifted === true ? EXIT.done : EXIT.otherwise;
 }
 
 /** Checks the signature against the register and lifts the fence. @throws UsageError when it does not count */
@@ -91,7 +139,7 @@ async function lift(context: Context, message: ResumeMessage): Promise<void> {
   const answer = await liftFence({ db, door: createDoor(db), instance }, message);
   if (answer.lifted) return;
   throw new UsageError({
-    what: `the stop over ${message.scope} was not lifted: ${answer.reason}`,
+    what: `the stop over ${message.scope} was not lifted: ${refusalWords(answer.reason)}`,
     remedy:
       'See what is stopped, and by whom it can be lifted: countersign status, countersign people',
   });
@@ -113,6 +161,13 @@ async function resolve(context: Context, run: string, options: ResolveOptions): 
   const step = stepOf(options.step);
   const action = actionOf(options);
   const file = keyOption(options, `countersign resolve ${run} …`);
+  const handle = (await context.client()).run(runId);
+  const before = await handle.state();
+  if (before.phase !== 'stuck')
+    throw new UsageError({
+      what: `run ${runId} is not stuck: it is ${before.phase}`,
+      remedy: `See what it waits for: countersign why ${runId}`,
+    });
   const approver = await unlocked(context, file, `${runId}, ${step}: ${WORDS[action]}.`);
   const message = signResolve(
     {
@@ -126,10 +181,13 @@ async function resolve(context: Context, run: string, options: ResolveOptions): 
     },
     approver.key,
   );
-  const handle = (await context.client()).run(runId);
-  const before = await handle.state();
+  const refused = await refusals(context, runId, 'resolve');
   await handle.resolve(message);
-  const state = await afterwards(handle, before);
+  const state =
+    (await answered(refused, async () => {
+      const now = await handle.state();
+      return now.phase !== 'stuck' || now.why !== before.why ? now : undefined;
+    })) ?? (await handle.state());
   context.print(state, stateLines(context.style, state));
   return state.phase === 'stuck' ? EXIT.otherwise : EXIT.done;
 }
@@ -166,13 +224,37 @@ function actionOf(options: ResolveOptions): ResolveStatement['action'] {
 const ANSWER_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 300;
 
-/** A signal has no answer: the run is watched for a while, until it has moved. */
-async function afterwards(handle: RunHandle, before: RunState): Promise<RunState> {
+/** What the record refuses to a run from now on, under one name. @throws Explanation with the reason */
+async function refusals(
+  context: Context,
+  runId: string,
+  asked: 'resume' | 'resolve',
+): Promise<() => Promise<void>> {
+  const db = await context.database();
+  const known = await refusalsAfter(db, { runId, asked, after: 0 });
+  const after = known.at(-1)?.id ?? 0;
+  return async () => {
+    const [refused] = await refusalsAfter(db, { runId, asked, after });
+    if (refused === undefined) return;
+    throw new Explanation({
+      message: `the ${asked} of ${runId} did not count: ${refusalWords(refused.reason)}. Nothing was changed.`,
+      exitCode: EXIT.otherwise,
+      code: 'REFUSED',
+    });
+  };
+}
+
+/** A signal has no answer: record and run are watched for a while. Undefined: neither has moved. */
+async function answered<T>(
+  refused: () => Promise<void>,
+  look: () => Promise<T | undefined>,
+): Promise<T | undefined> {
   const deadline = performance.now() + ANSWER_WITHIN_MS;
   for (;;) {
-    const state = await handle.state();
-    const moved = state.phase !== before.phase || state.why !== before.why;
-    if (moved || performance.now() > deadline) return state;
+    const answer = await look();
+    if (answer !== undefined) return answer;
+    await refused();
+    if (performance.now() > deadline) return undefined;
     await pause(LOOK_EVERY_MS);
   }
 }

@@ -1,0 +1,32 @@
+/** Why a signed order or decision did not count, in words for whoever signed it. */
+const WORDS: Readonly<Record<string, string>> = {
+  'key-unknown': 'this key is not enrolled here',
+  'key-revoked': 'this key was revoked',
+  'key-not-yet-active': 'this key counts only from a later moment on',
+  'key-not-of-approver': 'this key belongs to somebody else',
+  'signature-bad': 'the signature does not fit what was sent',
+  'not-human': 'only an active person may decide',
+  'not-in-group': 'you are in none of the groups that the policy names for it',
+  'excluded-requester': 'whoever asked for a run does not approve it',
+  'excluded-agent': 'an agent approves nothing',
+  'excluded-owner': 'whoever answers for the agent does not approve what it asks for',
+  'excluded-principal': 'whoever the run is for does not approve it',
+  'person-already-counted': 'your approval of this gate is on record already',
+  'gate-unknown': 'there is no such gate',
+  'gate-closed': 'this gate is not open any more',
+  'gate-expired': 'this gate has expired',
+  'digest-mismatch': 'the gate shows something else than what was signed',
+  'clock-skew': 'the time in the statement is too far from the database’s clock',
+  'instance-mismatch': 'it was signed for another installation',
+  'run-mismatch': 'it was signed for another run',
+  'not-done': 'the provider was asked, and still shows it as it was',
+  'nothing-to-resolve': 'this step has nothing that could be resolved in this way',
+  'nothing-to-lift': 'no stop is in force over exactly this',
+  'still-stopped': 'a wider stop covers this run: lift that one first',
+};
+
+/** `not-in-group (you are in none …)`, or the reason alone where there is no more to say. */
+export function refusalWords(reason: string): string {
+  const words = WORDS[reason];
+  return words === undefined ? reason : `${words} (${reason})`;
+}
