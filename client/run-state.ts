@@ -90,9 +90,10 @@ export async function inCharge(
 }
 
 /** Ended by Temporal in mid-run: what it last said of itself holds no longer, but for what it has made. */
-function broken({ openGate: _gate, ...last }: RunState, status: string): RunState {
+function broken(last: RunState, status: string): RunState {
+  const { runId, steps, currency, reservedMinor, spentMinor, residue } = last;
   return {
-    ...last,
+    ...{ runId, steps, currency, reservedMinor, spentMinor, residue },
     phase: 'unwinding',
     why: `Temporal ended this run in its midst (${status}); what it made still stands`,
     waitsFor: {

@@ -100,10 +100,11 @@ export function providerFailure(
   effect: Effect,
   classified: Classified,
   retryAfterMs?: number,
+  operation: string = effect.document.operation,
 ): Failure {
   return new Failure(
     classified.code,
-    `${effect.provider}: ${effect.document.operation}: ${classified.message}`,
+    `${effect.provider}: ${operation}: ${classified.message}`,
     {
       step: effect.step,
       ...(classified.status === undefined ? {} : { status: classified.status }),

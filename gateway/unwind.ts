@@ -225,7 +225,7 @@ function reversalFailure(
     transmission.begun === 0 ||
     classified.code === 'OUTCOME_UNKNOWN' ||
     classified.code === 'PROVIDER_UNAVAILABLE';
-  const failure = providerFailure(effect, classified);
+  const failure = providerFailure(effect, classified, undefined, effect.reversal.name);
   if (again) return new Failure('OUTCOME_UNKNOWN', `reversing ${failure.message}`, failure.details);
   return new Failure('COMPENSATION_FAILED', `reversing ${failure.message}`, failure.details);
 }

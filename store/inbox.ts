@@ -36,6 +36,7 @@ export interface RunAtRest {
   readonly state: 'stopped' | 'taken-back';
   /** Whose reversal has begun and not ended; null where there is none. */
   readonly step: string | null;
+  /** What the stop said, or the cause on record: `rejected provision/launch-7:plan:1`, `failure deploy-site`. */
   readonly why: string;
 }
 
@@ -46,10 +47,12 @@ export async function runsAtRest(db: Executor): Promise<RunAtRest[]> {
            case when r.door = 'closed' then 'taken-back' else 'stopped' end as state,
            (select string_agg(e.step, ', ' order by e.step) from effects e
              where e.run_id = r.run_id and e.kind = 'act' and e.state = 'closing') as step,
-           coalesce(s.reason, r.door_cause, '') as why
+           coalesce(s.reason, concat_ws(' ', c.cause->>'kind',
+             coalesce(c.cause->>'step', c.cause->>'gateId', c.cause->>'status')), '') as why
       from runs r
       left join fences f on f.scope = 'run/' || r.run_id
       left join stops s on s.stop_id = f.stop_id
+      left join lateral (select r.door_cause::jsonb as cause) c on true
      where r.end_phase is null and (r.door = 'closed' or (r.door = 'open' and f.stop_id is not null))
      order by r.admitted_at`.execute(db);
   return rows;

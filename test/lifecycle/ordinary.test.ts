@@ -57,7 +57,7 @@ test('one worker for all roles, as on a small machine: approved at the terminal,
     customDomains: 1,
     records: 1,
   });
-}, 150_000);
+}, 300_000);
 
 /** Updates the site; answers how each step ended and what changed the world. */
 async function update(of: Asked, gates: readonly string[]) {
@@ -99,7 +99,7 @@ test('a second run for what runs already adopts everything and deploys the new s
   const { out } = await ground.cli(['show', 'second']);
   expect(out).toMatch(/second {2}completed/);
   expect(out).toMatch(/✓ deploy-site +succeeded/);
-}, 150_000);
+}, 300_000);
 
 test('a further record beside those that are there is the only record added', async () => {
   const asked = shop({ runId: 'third', page: 'third site', txt: ['a=1', 'b=2'] });
@@ -114,7 +114,7 @@ test('a further record beside those that are there is the only record added', as
     .map(({ content }) => content.replaceAll('"', ''));
   expect(records.sort()).toEqual(['a=1', 'b=2']);
   expect(await ground.page(SHOP.domain)).toBe('200 third site');
-}, 150_000);
+}, 300_000);
 
 test('a deploy that fails for good leaves the former version and everything else as it was', async () => {
   await ground.stage.sandbox.faults(WORLD, [
@@ -138,7 +138,7 @@ test('a deploy that fails for good leaves the former version and everything else
   await asBefore(truth);
   const { out } = await ground.cli(['why', 'fourth']);
   expect(out).toMatch(/It has ended: reversed\. .*deploy-site/);
-}, 150_000);
+}, 300_000);
 
 async function asBefore(truth: Truth): Promise<void> {
   expect(await ground.page(SHOP.domain)).toBe('200 third site');
@@ -172,7 +172,7 @@ test('a site that does not verify is taken back: the former version answers agai
   const { out } = await ground.cli(['show', 'fifth']);
   expect(out).toMatch(/verify-site failed/);
   expect(out).toMatch(/answers 500/);
-}, 150_000);
+}, 300_000);
 
 const NEWER = builtInPolicy().terms.map((terms) => ({
   ...terms,
@@ -207,7 +207,7 @@ test('a new version of a provider’s terms is asked of a person, once; without 
   const later = { ...quiet, runId: 'eighth', page: 'eighth site' };
   expect((await update(later, [])).state.phase).toBe('completed');
   expect(await ground.page(SHOP.domain)).toBe('200 eighth site');
-}, 150_000);
+}, 300_000);
 
 test('an account of the customer’s own is used when its owner has consented, and no command is given', async () => {
   const owner = { email: 'ida@tidal-lamp.example', name: 'Ida' };
@@ -233,7 +233,7 @@ test('an account of the customer’s own is used when its owner has consented, a
     accountId: string;
   }[];
   expect(registrations.find(({ domain }) => domain === asked.domain)?.accountId).toBe(account);
-}, 150_000);
+}, 300_000);
 
 const changedIn = ({ requests }: Truth, account: string): string[] =>
   requests
@@ -281,7 +281,7 @@ test('whoever signs wrongly, by signal or update, is refused by reason; the gate
   await ground.approve(handle, 'plan');
   await ground.approve(handle, 'register-domain');
   expect((await ended(handle)).phase).toBe('completed');
-}, 150_000);
+}, 300_000);
 
 test('an hour and a day later the sweep reads all of it back, and there is nothing that a person has to look at', async () => {
   for (const hours of [2, 24]) {
@@ -290,7 +290,7 @@ test('an hour and a day later the sweep reads all of it back, and there is nothi
   }
   const { out } = await ground.cli(['cases']);
   expect(out).toBe('No open cases.\n');
-}, 150_000);
+}, 300_000);
 
 async function refusalsOf(runId: string): Promise<string[]> {
   const rows = await ground.stage.db
