@@ -29,11 +29,19 @@ export interface ProcessGroup {
 
 const SETPRIV = '/usr/bin/setpriv';
 
-/** What is really run: the kernel is told to end the program with its parent, where it can be. */
+/**
+ * What is really run. A shell that the program then replaces takes core dumps away from it, for its memory holds
+ * secrets; the kernel is told to end the program with its parent, where it can be.
+ */
 export function commandLine(command: GroupCommand): { file: string; args: string[] } {
-  const { file, args } = command;
-  if (command.dieWithParent !== true || !runnable(SETPRIV)) return { file, args: [...args] };
-  return { file: SETPRIV, args: ['--pdeathsig', 'KILL', '--', file, ...args] };
+  const dying = command.dieWithParent === true && runnable(SETPRIV);
+  const line = [
+    ...(dying ? [SETPRIV, '--pdeathsig', 'KILL', '--'] : []),
+    command.file,
+    ...command.args,
+  ];
+  if (process.platform === 'win32') return { file: command.file, args: [...command.args] };
+  return { file: '/bin/sh', args: ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...line] };
 }
 
 /**

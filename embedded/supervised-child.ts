@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
-import { createWriteStream, type WriteStream } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { reasonOf, UnreachableError } from '../config/errors.js';
+import { BoundedLog } from './bounded-log.js';
 import type { PidFile } from './leftovers.js';
 import { spawnGroup, type GroupCommand, type ProcessGroup } from './process-group.js';
 
@@ -55,7 +55,7 @@ export class SupervisedChild {
   readonly #pids: PidFile;
   readonly #events: ChildEvents;
   readonly #stopping = new AbortController();
-  readonly #log: WriteStream;
+  readonly #log: BoundedLog;
   #group: ProcessGroup | undefined;
   #loop: Promise<void> = Promise.resolve();
   #lastOutput = '';
@@ -65,7 +65,7 @@ export class SupervisedChild {
     this.#plan = plan;
     this.#pids = pids;
     this.#events = events;
-    this.#log = createWriteStream(plan.logFile, { flags: 'a', mode: 0o600 });
+    this.#log = new BoundedLog(plan.logFile);
   }
 
   get name(): string {
@@ -94,7 +94,7 @@ export class SupervisedChild {
     this.#stopping.abort();
     await this.#group?.end(this.#plan.stopSignal, this.#plan.graceMs);
     await this.#loop;
-    this.#log.end();
+    this.#log.close();
   }
 
   async #keepRunning(onReady: () => void, onFailure: (error: Error) => void): Promise<void> {
