@@ -146,9 +146,13 @@ function reasonsOf(
   { policy, request, plan, gate, quote, nowMs }: CardInput,
   covered: readonly ActStep[],
 ): CardDocument['why'] {
-  const reasons = covered.flatMap(({ action }) => {
+  const reasons = covered.flatMap(({ action, because }) => {
     const { verdict, why } = decideAction(policy, { request, action, nowMs });
-    return verdict === 'autonomous' ? [] : why;
+    if (verdict !== 'autonomous') return why;
+    // The action by itself needs nobody; what the agent has spent before it does.
+    return because
+      .filter((rule) => rule.startsWith('unattended.'))
+      .map((rule) => ({ rule, text: 'more than this agent may spend without a person' }));
   });
   if (termsOfGate(plan, gate).length > 0)
     reasons.push({ rule: 'terms', text: 'terms of service are accepted by a person' });

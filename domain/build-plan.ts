@@ -6,6 +6,7 @@ import type { Denial, Plan, PlanStep, Quote, Terms } from './plan.js';
 import { type ActionContext, type PlannedStep, PLANNERS } from './plan-actions.js';
 import { decidePlan, type PlanDecision } from './policy/decide.js';
 import type { Policy } from './policy/schema.js';
+import type { UnattendedSoFar } from './policy/unattended.js';
 import type { Reason, Verdict } from './policy/verdict.js';
 import { type EffectStep, STEPS, type StepName } from './steps.js';
 
@@ -16,6 +17,8 @@ export interface PlanInput extends Omit<ActionContext, 'currency'> {
   readonly policyDigest: Digest;
   /** Digests of the terms whose acceptance for this principal is on record. */
   readonly acceptedTerms: readonly string[];
+  /** What the agent has spent without a person, beside this run; absent: nothing. */
+  readonly unattended?: UnattendedSoFar;
 }
 
 /**
@@ -34,6 +37,7 @@ export function buildPlan(input: PlanInput): Plan {
     request,
     actions,
     needsPerson,
+    ...(input.unattended === undefined ? {} : { unattended: input.unattended }),
     nowMs: instantToMs(quote.quotedAt) ?? Number.POSITIVE_INFINITY,
   });
   const steps = planned.map(({ step, planned: one }) => planStep(step, one, decision));

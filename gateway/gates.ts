@@ -56,9 +56,14 @@ export async function openGate(parts: Parts, runId: RunId, gate: string): Promis
   } catch (error) {
     if (sqlState(error) !== STATES.cap || !(error instanceof Error)) throw error;
     // A run that does not fit is denied, on record, before anything is done.
-    await denyPlan(parts, runId, { rule: 'caps', message: error.message });
+    await denyPlan(parts, runId, { rule: ruleNamedIn(error.message), message: error.message });
     throw new Failure('BUDGET_EXCEEDED', error.message, { runId });
   }
+}
+
+/** The database names the rule of a count before the colon; a cap is named in the sentence. */
+function ruleNamedIn(message: string): string {
+  return /^((?:counts|unattended)\.[A-Za-z]+): /.exec(message)?.[1] ?? 'caps';
 }
 
 /** Steps whose effect has succeeded. */

@@ -16,6 +16,7 @@ import { insertPlan, readPlan, readQuote } from '../store/plans.js';
 import type { Renewal } from '../store/plans.js';
 import { linkedAccount } from '../store/principal-accounts.js';
 import { runsOfPrincipal } from '../store/runs-of-principal.js';
+import { unattendedUse } from '../store/allowances.js';
 import { acceptedTerms } from '../store/terms.js';
 import type { PlanSummary } from './contract.js';
 import type { EffectRow } from './door-contract.js';
@@ -59,6 +60,7 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
     policyVersion: inForce.version,
     policyDigest: inForce.digest,
     acceptedTerms: await acceptedTerms(parts.db, run.row.principal),
+    unattended: await unattendedUse(parts.db, { agent: run.row.agent, runId }),
   });
   if (current !== undefined && sameButRevision(current, planned))
     return { plan: current, denials: current.denials };

@@ -3,6 +3,7 @@ import type { RunId } from '../domain/ids.js';
 import type { Plan } from '../domain/plan.js';
 import type { Request } from '../domain/request.js';
 import { readPrincipal } from '../store/admissions.js';
+import { unattendedUse } from '../store/allowances.js';
 import { acceptedTerms } from '../store/terms.js';
 import type { Parts } from './parts.js';
 import { quoteRun } from './planning.js';
@@ -37,5 +38,6 @@ export async function previewPlan(parts: Parts, runId: RunId, request: Request):
     policyVersion: inForce.version,
     policyDigest: inForce.digest,
     acceptedTerms: await acceptedTerms(parts.db, principalId),
+    unattended: await unattendedUse(parts.db, { agent: request.agent, runId }),
   });
 }

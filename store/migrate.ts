@@ -7,6 +7,7 @@ import { clockAndTriggers } from './migrations/0003-clock-and-triggers.js';
 import { doorFunctions } from './migrations/0004-door.js';
 import { erasablePrincipals } from './migrations/0005-erasable-principals.js';
 import { signedPolicies } from './migrations/0006-signed-policies.js';
+import { counts } from './migrations/0007-counts.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -23,6 +24,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004-door': migration(doorFunctions),
   '0005-erasable-principals': migration(erasablePrincipals),
   '0006-signed-policies': migration(signedPolicies),
+  '0007-counts': migration(counts),
 };
 
 export interface MigrateOptions {

@@ -9,13 +9,17 @@ export interface ReserveItem {
   readonly caps: readonly { readonly scope: string; readonly capMinor: number }[];
 }
 
-/** Reserves all of it under this month's caps, or raises CS002 naming the cap. Inside a transaction that holds fence and run. */
+/**
+ * Reserves all of it under this month's caps, and takes the run's share of what is counted by day and month; or raises
+ * CS002 naming the cap or the rule. Inside a transaction that holds fence and run.
+ */
 export async function reservePlan(
   tx: Executor,
   runId: string,
   items: readonly ReserveItem[],
 ): Promise<void> {
   await sql`select reserve_plan(${runId}, ${JSON.stringify(items)}::jsonb)`.execute(tx);
+  await sql`select hold_plan(${runId})`.execute(tx);
 }
 
 export interface CapUse {

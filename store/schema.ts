@@ -353,6 +353,16 @@ export interface PostingsTable {
   posted_at: Date;
 }
 
+/** A run's share of what is counted by day and month: domains, accounts, spending without a person. */
+export interface AllowancesTable {
+  run_id: string;
+  step: string;
+  scope: string;
+  amount: number;
+  held_at: Date;
+  released: Generated<boolean>;
+}
+
 export interface CasesTable {
   case_id: GeneratedAlways<number>;
   run_id: string | null;
@@ -406,6 +416,7 @@ export interface Schema {
   principals: PrincipalsTable;
   service_keys: ServiceKeysTable;
   runs: RunsTable;
+  allowances: AllowancesTable;
   principal_accounts: PrincipalAccountsTable;
   run_failures: RunFailuresTable;
   resolutions: ResolutionsTable;

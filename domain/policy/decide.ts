@@ -9,6 +9,7 @@ import { requestAsks } from './request-asks.js';
 import { reviewAsks } from './review.js';
 import type { Policy } from './schema.js';
 import { serviceAsks } from './service-asks.js';
+import { unattendedRule, type UnattendedSoFar } from './unattended.js';
 import { type Ask, joinRules, type Reason, strictest, type Verdict } from './verdict.js';
 
 /** All that the policy looks at: the admitted request, the exact action, the database's clock. No caller's word. */
@@ -132,6 +133,8 @@ export interface PlanFacts {
   readonly actions: readonly ActionDocument[];
   /** The database's clock, in ms. */
   readonly nowMs: number;
+  /** What the agent has spent without a person, beside this run; absent: nothing. */
+  readonly unattended?: UnattendedSoFar;
   /** A person's word is needed even if every action is autonomous: terms to accept, a customer found by e-mail. */
   readonly needsPerson: boolean;
 }
@@ -139,13 +142,14 @@ export interface PlanFacts {
 /** Decides a whole plan: every denial at once, each action's tier, and the gates that cover what people must agree to. */
 export function decidePlan(policy: Policy | undefined, facts: PlanFacts): PlanDecision {
   const { request, actions, nowMs } = facts;
-  const verdicts = new Map(
+  const single = new Map(
     actions.map((action) => [action.step, decideAction(policy, { request, action, nowMs })]),
   );
   if (policy === undefined) {
     const { why } = denied('policy', 'no valid policy is in force: everything is denied');
-    return { denials: why, verdicts, gates: [] };
+    return { denials: why, verdicts: single, gates: [] };
   }
+  const verdicts = raised(policy, facts, single);
   const denials = unique([
     ...requestAsks(policy, request).filter((ask) => ask.verdict === 'denied'),
     ...reviewAsks(policy, request, nowMs),
@@ -154,6 +158,32 @@ export function decidePlan(policy: Policy | undefined, facts: PlanFacts): PlanDe
   ]);
   if (denials.length > 0) return { denials, verdicts, gates: [] };
   return { denials, verdicts, gates: gatesOf(policy, facts, verdicts) };
+}
+
+/** What costs something and would need nobody needs somebody once the agent has spent its share unattended. */
+function raised(
+  policy: Policy,
+  { request, actions, unattended }: PlanFacts,
+  verdicts: ReadonlyMap<EffectStep, Verdict>,
+): ReadonlyMap<EffectStep, Verdict> {
+  const free = actions.filter(
+    ({ step, costMaxMinor }) => costMaxMinor > 0 && verdicts.get(step)?.verdict === 'autonomous',
+  );
+  const above = unattendedRule(policy, free, unattended ?? { dayMinor: 0, monthMinor: 0 });
+  if (above === undefined || policy.unattended === undefined) return verdicts;
+  const verdict = policy.unattended.above;
+  const asked = free.map(
+    (action) =>
+      [
+        action.step,
+        withApproval(
+          policy,
+          { verdict, why: [above] },
+          { request, steps: [action.step], amountMinor: action.costMaxMinor },
+        ),
+      ] as const,
+  );
+  return new Map([...verdicts, ...asked]);
 }
 
 function unique(reasons: readonly Reason[]): Reason[] {
