@@ -25,6 +25,8 @@ const service = z.object({
   network_mode: z.string().optional(),
   profiles: z.array(z.string()).default([]),
   read_only: z.boolean().default(false),
+  init: z.boolean().default(false),
+  stop_grace_period: z.string().optional(),
   cap_drop: z.array(z.string()).default([]),
   security_opt: z.array(z.string()).default([]),
   depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
@@ -102,7 +104,10 @@ describe('docker-compose.yml', () => {
         read_only: true,
         cap_drop: ['ALL'],
         security_opt: ['no-new-privileges:true'],
+        init: true,
       });
+    for (const [name, { stop_grace_period: grace }] of services)
+      expect([name, grace]).toEqual([name, expect.stringMatching(/^[3-9]0s$/)]);
     expect(dockerfile).toMatch(/^USER node$/m);
     const { environment, volumes } = compose.services['worker-workflows'] ?? {};
     expect(Object.keys(environment ?? {})).toEqual([
