@@ -6,7 +6,10 @@ import type { CauseRecord } from './door-contract.js';
 import type { Parts } from './parts.js';
 import { loadPlanned, loadRun } from './record.js';
 
-/** Closes the run's door with its cause on record; answers the steps to go back over, last first. @throws NO_CAUSE */
+/**
+ * Closes the run's door with its cause on record; answers the steps to go back over, last first: all that is planned,
+ * and all that was begun, though a later plan has left it out. @throws NO_CAUSE
+ */
 export async function closeDoor(
   parts: Parts,
   runId: RunId,
@@ -19,7 +22,11 @@ export async function closeDoor(
   const planned = plan.steps
     .filter(({ kind, step }) => kind === 'act' && step !== 'verify-site')
     .map(({ step }) => step as EffectStep);
-  return { steps: planned.sort((a, b) => STEPS.indexOf(b) - STEPS.indexOf(a)) };
+  const begun = (await parts.door.rows(runId))
+    .filter(({ kind, state }) => kind === 'act' && state !== 'closed')
+    .map(({ step }) => step);
+  const steps = [...new Set([...planned, ...begun])];
+  return { steps: steps.sort((a, b) => STEPS.indexOf(b) - STEPS.indexOf(a)) };
 }
 
 function causeRecordOf(cause: Cause): CauseRecord {

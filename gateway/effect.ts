@@ -12,6 +12,7 @@ import type {
   Reversal,
   SiteFile,
 } from './operation.js';
+import { mayBeOurs } from './ownership.js';
 import type { Parts } from './parts.js';
 import { reading } from './providers.js';
 import type { Role } from './providers.js';
@@ -75,8 +76,11 @@ export function contextOf(
   };
 }
 
-/** Asks the provider whether the effect is there, by get or list. @throws PROVIDER_AUTH, PROVIDER_REFUSED, PROVIDER_UNAVAILABLE */
-export function readBack(
+/**
+ * Asks the provider whether the effect is there, by get or list. What bears the name and cannot be ours is not it.
+ * @throws PROVIDER_AUTH, PROVIDER_REFUSED, PROVIDER_UNAVAILABLE
+ */
+export async function readBack(
   parts: Parts,
   effect: Effect,
   by: {
@@ -90,9 +94,11 @@ export function readBack(
     key: idempotencyKeyOf(effect.effectId, 0),
     bundle: (digest) => by.bundle(digest),
   });
-  return reading(effect.provider, effect.step, effect.operation.classify, () =>
+  const seen = await reading(effect.provider, effect.step, effect.operation.classify, () =>
     effect.operation.find(ctx, effect.params),
   );
+  if (seen.kind !== 'found' || (await mayBeOurs(parts, effect, seen))) return seen;
+  return { kind: 'absent' };
 }
 
 /** A provider's error in our words: code, status and request id, and nothing of its body. */

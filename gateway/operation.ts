@@ -9,6 +9,8 @@ export interface Found {
   /** What the provider really charged, in minor units; 0 for what is free. */
   readonly capturedMinor: number;
   readonly fields: Readonly<Record<string, string>>;
+  /** When it came to be, by the provider's clock, where it says so: looked at for what bears no marker. */
+  readonly madeAt?: Date;
 }
 
 /** Read-back: there, surely not visible now, or a state that is not final yet (poll again). */
@@ -73,6 +75,11 @@ export interface Operation<P extends ProviderName = ProviderName, In = unknown> 
   readonly provider: P;
   /** Does the provider keep idempotency keys for this call? */
   readonly keyed: boolean;
+  /**
+   * How `find` knows again what was made: by our marker; by its name alone, which anybody may take, so that what is
+   * found need not be ours; or nothing is made at all.
+   */
+  readonly knownBy: 'marker' | 'name' | 'nothing';
   readonly params: z.ZodType<In>;
   /** Right before the send, within 10 s of it: does the world still fit what was approved? Throws Failure GRANT_VOID, PROVIDER_REFUSED or NEEDS_INPUT. */
   readonly check?: (ctx: OperationContext<P>, params: In) => Promise<void>;
@@ -95,6 +102,8 @@ export interface Undone {
   /** Given back, in minor units, as read back. */
   readonly refundedMinor: number;
   readonly residue: { readonly minor: number; readonly text: string };
+  /** What a person has to see to, as it turned out: opens a case. */
+  readonly caseText?: string;
 }
 
 /** The reversal of one kind of forward effect: object, account and amount come from its settled row, never from an input. */

@@ -72,6 +72,8 @@ export type DomainSeen =
 export interface RegistrationSeen {
   readonly active: boolean;
   readonly autoRenew: boolean;
+  /** By the registrar's clock; absent where it gives no instant. */
+  readonly createdAt?: Date;
 }
 
 export interface LiveScript {

@@ -11,7 +11,7 @@ import type { Request } from '../domain/request.js';
 import type { EffectStep, StepName } from '../domain/steps.js';
 import { readRun } from '../store/admissions.js';
 import { bundleFiles } from '../store/bundle-files.js';
-import { readPlan } from '../store/plans.js';
+import { readPlan, readPlanHolding } from '../store/plans.js';
 import type { Row } from '../store/schema.js';
 import type { EffectRow } from './door-contract.js';
 import { contextOf, effectOf } from './effect.js';
@@ -72,7 +72,8 @@ interface Reading {
 }
 
 /**
- * The step's effect with each reference replaced by what the settled row of the earlier step, or the register, holds.
+ * The step's effect as planned now, with each reference replaced by what the settled row of the earlier step, or the
+ * register, holds.
  * @throws OUT_OF_ORDER when an earlier step has nothing to refer to yet
  */
 export async function resolvedEffect(
@@ -81,12 +82,42 @@ export async function resolvedEffect(
   step: EffectStep,
   by: Reading,
 ): Promise<Effect> {
-  const rows = new Map(
-    (await parts.door.rows(run.runId))
+  return resolve(parts, { run, rows: await actRows(parts, run.runId), by }, step);
+}
+
+/**
+ * The step's effect as its row was authorized, whatever has been planned since: what is looked for, and taken back.
+ * @throws OUT_OF_ORDER when an earlier step has nothing to refer to
+ */
+export async function recordedEffect(
+  parts: Parts,
+  run: PlannedRun,
+  step: EffectStep,
+  by: Reading,
+): Promise<Effect> {
+  const rows = await actRows(parts, run.runId);
+  const row = rows.get(step);
+  const held = row === undefined ? run : await asAuthorized(parts, run, row);
+  return resolve(parts, { run: held, rows, by }, step);
+}
+
+const actRows = async (parts: Parts, runId: RunId): Promise<ReadonlyMap<EffectStep, EffectRow>> =>
+  new Map(
+    (await parts.door.rows(runId))
       .filter(({ kind }) => kind === 'act')
       .map((row) => [row.step, row]),
   );
-  return resolve(parts, { run, rows, by }, step);
+
+/** The run with the revision of its plan that holds the row's very action. */
+async function asAuthorized(
+  parts: Parts,
+  run: PlannedRun,
+  { step, digest }: EffectRow,
+): Promise<PlannedRun> {
+  if (digest === undefined || plannedStep(run.plan, step)?.actionDigest === digest) return run;
+  const plan = await readPlanHolding(parts.db, { runId: run.runId, step, digest });
+  invariant(plan, `a revision of ${run.runId} planned the ${step} that was authorized`);
+  return { ...run, plan };
 }
 
 interface Scope {
@@ -141,7 +172,8 @@ async function madeBy(parts: Parts, scope: Scope, { fromStep, field }: Reference
   const recorded = row.fields[field];
   if (recorded !== undefined) return recorded;
   // Some values appear only later, a zone after its domain: read now, from the same effect.
-  const made = await resolve(parts, scope, fromStep);
+  const held = await asAuthorized(parts, scope.run, row);
+  const made = await resolve(parts, { ...scope, run: held }, fromStep);
   const ctx = contextOf(made, parts.providers.forReading(scope.by.role, scope.by.signal), {
     key: idempotencyKeyOf(made.effectId, row.epoch),
     bundle: bundleOf(parts),

@@ -14,7 +14,7 @@ import { contextOf } from './effect.js';
 import { liftFence, refusalOf } from './lift-fence.js';
 import type { Parts } from './parts.js';
 import { reading } from './providers.js';
-import { bundleOf, loadPlanned, loadRun, resolvedEffect } from './record.js';
+import { bundleOf, loadPlanned, loadRun, recordedEffect } from './record.js';
 import { orderDigestOf, readMessage, reasonOf } from './signed.js';
 
 /**
@@ -101,7 +101,7 @@ async function readUndone(
 ): Promise<Undone> {
   if (row?.state !== 'closing' || row.object === undefined) return { reason: 'nothing-to-resolve' };
   const run = await loadPlanned(parts, runId);
-  const effect = await resolvedEffect(parts, run, step, { role: 'reads' });
+  const effect = await recordedEffect(parts, run, step, { role: 'reads' });
   const made = { object: row.object, capturedMinor: row.capturedMinor, fields: row.fields };
   const ctx = contextOf(effect, parts.providers.forReading('reads'), {
     key: idempotencyKeyOf(effect.effectId, 0),

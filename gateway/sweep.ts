@@ -1,15 +1,16 @@
 import { Failure } from '../domain/errors.js';
 import { parseRunId } from '../domain/ids.js';
-import type { RunId } from '../domain/ids.js';
+import type { EffectId, RunId } from '../domain/ids.js';
 import { formatAmount } from '../domain/money.js';
 import type { EffectStep } from '../domain/steps.js';
 import { insertTemporalEnd, openCaseOnce } from '../store/run-rows.js';
 import { effectsDue, openRuns, rememberTemporal } from '../store/sweep-rows.js';
+import type { EffectRow } from './door-contract.js';
 import { readBack } from './effect.js';
 import type { Effect } from './effect.js';
-import type { Found } from './operation.js';
+import type { Found, ReadBack } from './operation.js';
 import type { Parts } from './parts.js';
-import { bundleOf, loadPlanned, resolvedEffect } from './record.js';
+import { bundleOf, loadPlanned, recordedEffect } from './record.js';
 
 /** What Temporal says of `provision/<runId>`; nothing is concluded from silence. */
 export type TemporalStatus =
@@ -64,8 +65,15 @@ async function sweepEffects(parts: Parts): Promise<Omit<Swept, 'repairs'>> {
       read += 1;
     } catch (error) {
       // A provider that does not answer, or a step whose references are gone: it stays due, and the others go on.
-      if (!(error instanceof Failure)) throw error;
       unread += 1;
+      if (error instanceof Failure) continue;
+      // What is none of our failures will not pass by itself. Its words may be a provider's, so they stay out.
+      await openCaseOnce(parts.db, {
+        ...due,
+        kind: 'unreadable',
+        text: `${due.effectId} cannot be read back: ${error instanceof Error ? error.name : 'an error'} without a code; look at it at the provider`,
+      });
+      cases += 1;
     }
   }
   return { readBack: read, cases, unread };
@@ -73,42 +81,68 @@ async function sweepEffects(parts: Parts): Promise<Omit<Swept, 'repairs'>> {
 
 async function sweepEffect(
   parts: Parts,
-  due: { readonly runId: string; readonly step: string; readonly effectId: string },
+  due: { readonly runId: string; readonly step: string; readonly effectId: EffectId },
 ): Promise<number> {
+  // First of all: whatever fails below, the effect has had its turn, and the others have theirs first.
+  const ticket = await parts.door.startRead(due.effectId);
   const run = await loadPlanned(parts, parseRunId(due.runId));
   const step = due.step as EffectStep;
-  const effect = await resolvedEffect(parts, run, step, { role: 'reads' });
-  const ticket = await parts.door.startRead(effect.effectId);
+  const effect = await recordedEffect(parts, run, step, { role: 'reads' });
   const seen = await readBack(parts, effect, { role: 'reads', bundle: bundleOf(parts) });
   // A state that is not final is no answer: the effect stays due.
   if (seen.kind === 'pending') return 0;
   await parts.door.recordRead(ticket, seen.kind === 'found');
   if (seen.kind === 'absent') return 0;
   const row = await parts.door.row(effect.effectId);
-  let cases = 0;
-  if (row?.object === undefined) {
+  const { knownBy } = effect.operation;
+  const over = row?.state === 'failed' || row?.state === 'closed';
+  if (row?.object === undefined && over && knownBy !== 'marker')
+    return knownBy === 'name' ? unclaimed(parts, effect, seen) : 0;
+  return compare(parts, effect, { seen, row, attempt: ticket.attempt });
+}
+
+/** Bears the name and not our marker, in nobody's record, where the effect had surely done nothing. */
+async function unclaimed(parts: Parts, effect: Effect, seen: Found): Promise<number> {
+  await openCaseOnce(parts.db, {
+    runId: effect.document.runId,
+    effectId: effect.effectId,
+    kind: 'perhaps-ours',
+    text: `${effect.provider} holds ${seen.object}, which ${effect.step} of ${effect.document.runId} asked for and surely did not get. It bears no mark: ask its owner before you touch it.`,
+  });
+  return 1;
+}
+
+/** Settles what no answer had told, and opens a case for each object beside the one on record. */
+async function compare(
+  parts: Parts,
+  effect: Effect,
+  of: {
+    readonly seen: Extract<ReadBack, { kind: 'found' }>;
+    readonly row: EffectRow | undefined;
+    readonly attempt: number;
+  },
+): Promise<number> {
+  const { seen } = of;
+  const all: readonly Found[] = [seen, ...(seen.others ?? [])];
+  let own = of.row?.object;
+  let why = `a double of ${own ?? ''}`;
+  if (own === undefined) {
     const settled = await parts.door.settle({
       effectId: effect.effectId,
-      attempt: ticket.attempt,
+      attempt: of.attempt,
       outcome: 'succeeded',
       object: seen.object,
       fields: seen.fields,
       capturedMinor: seen.capturedMinor,
       evidence: { sweep: true },
     });
-    if (settled.caseOpened !== undefined) {
-      await proposeRefund(parts, effect, seen, settled.caseOpened);
-      cases += 1;
-    }
+    // A case that named it already stands for the object itself; what is beside it is a double all the same.
+    own = settled.caseOpened === undefined ? seen.object : undefined;
+    why = settled.caseOpened ?? `a double of ${seen.object}`;
   }
-  const doubles = [seen, ...(seen.others ?? [])].filter(
-    ({ object }) => row?.object !== undefined && object !== row.object,
-  );
-  for (const double of doubles) {
-    await proposeRefund(parts, effect, double, `a double of ${row?.object ?? ''}`);
-    cases += 1;
-  }
-  return cases;
+  const doubles = all.filter(({ object }) => object !== own);
+  for (const double of doubles) await proposeRefund(parts, effect, double, why);
+  return doubles.length;
 }
 
 async function proposeRefund(
@@ -125,6 +159,7 @@ async function proposeRefund(
     runId: effect.document.runId,
     effectId: effect.effectId,
     kind: 'double',
+    about: found.object,
     text: `${effect.provider} holds ${found.object}: ${why}. Proposed: take it back and refund ${amount}.`,
   });
 }

@@ -8,6 +8,7 @@ import { doorFunctions } from './migrations/0004-door.js';
 import { erasablePrincipals } from './migrations/0005-erasable-principals.js';
 import { signedPolicies } from './migrations/0006-signed-policies.js';
 import { counts } from './migrations/0007-counts.js';
+import { whatIsOurs } from './migrations/0007-what-is-ours.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -25,6 +26,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0005-erasable-principals': migration(erasablePrincipals),
   '0006-signed-policies': migration(signedPolicies),
   '0007-counts': migration(counts),
+  '0007-what-is-ours': migration(whatIsOurs),
 };
 
 export interface MigrateOptions {

@@ -22,6 +22,28 @@ export async function readPlan(db: Executor, runId: RunId): Promise<Plan | undef
   return row === undefined ? undefined : (JSON.parse(row.plan) as Plan);
 }
 
+/** The newest revision in which this step was this very action, whatever was planned since; undefined when none was. */
+export async function readPlanHolding(
+  db: Executor,
+  of: { readonly runId: RunId; readonly step: string; readonly digest: string },
+): Promise<Plan | undefined> {
+  const row = await db
+    .selectFrom('plans')
+    .innerJoin('plan_steps', (join) =>
+      join
+        .onRef('plan_steps.run_id', '=', 'plans.run_id')
+        .onRef('plan_steps.revision', '=', 'plans.revision'),
+    )
+    .select('plans.plan')
+    .where('plans.run_id', '=', of.runId)
+    .where('plan_steps.step', '=', of.step)
+    .where('plan_steps.digest', '=', of.digest)
+    .orderBy('plans.revision', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row === undefined ? undefined : (JSON.parse(row.plan) as Plan);
+}
+
 /** The quote that the current revision was planned from. */
 export async function readQuote(db: Executor, runId: RunId): Promise<Quote | undefined> {
   const row = await db

@@ -88,13 +88,23 @@ export async function insertTemporalEnd(
     .execute();
 }
 
-/** Opens a case unless one of this kind stands open already for the same effect or run; its text. */
+/**
+ * Opens a case unless one of this kind stands open already for the same effect or run; `about`: for the same object,
+ * which the text names.
+ */
 export async function openCaseOnce(
   db: Executor,
-  of: { readonly runId?: string; readonly effectId?: string; readonly kind: string; text: string },
+  of: {
+    readonly runId?: string;
+    readonly effectId?: string;
+    readonly kind: string;
+    readonly text: string;
+    readonly about?: string;
+  },
 ): Promise<void> {
   await sql`select open_case(${of.runId ?? null}::text, ${of.effectId ?? null}::text, ${of.kind}, ${of.text})
     where not exists (select 1 from cases c where c.kind = ${of.kind} and c.closed_at is null
+      and (${of.about ?? null}::text is null or position(${of.about ?? ''} in c.text) > 0)
       and c.run_id is not distinct from ${of.runId ?? null}::text
       and c.effect_id is not distinct from ${of.effectId ?? null}::text)`.execute(db);
 }

@@ -267,6 +267,10 @@ export interface EffectsTable {
   refunded_minor: Generated<number>;
   stored_error: '402' | '500' | null;
   tombstone: Generated<boolean>;
+  /** Was `failed`, so surely nothing, when the row was marked `closing`. */
+  refused: Generated<boolean>;
+  /** The first send since the row had last surely done nothing. */
+  begun_at: Generated<Date | null>;
   outcome: string | null;
   residue_minor: number | null;
   residue_text: string | null;

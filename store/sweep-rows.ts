@@ -1,14 +1,20 @@
 import { sql } from 'kysely';
+import type { EffectId } from '../domain/ids.js';
 import type { Executor } from './connect.js';
 
+/** Effects read back in one sweep; the rest have their turn in the next. */
+const DUE_MAX = 200;
 /** A run younger than this may not have reached Temporal yet. In seconds. */
 const YOUNG_SECONDS = 60;
 
-/** Effects whose last `send_by` lies 1 h or 25 h back and that have not been read since that moment. */
+/**
+ * Effects whose last `send_by` lies 1 h or 25 h back and that have not been read since that moment. Those whose last
+ * turn lies longest ago come first, so that what cannot be read holds up nobody.
+ */
 export async function effectsDue(
   db: Executor,
-): Promise<readonly { runId: string; step: string; effectId: string }[]> {
-  const { rows } = await sql<{ run_id: string; step: string; effect_id: string }>`
+): Promise<readonly { runId: string; step: string; effectId: EffectId }[]> {
+  const { rows } = await sql<{ run_id: string; step: string; effect_id: EffectId }>`
     select e.run_id, e.step, e.effect_id from effects e
      where e.kind = 'act' and e.attempt > 0
        -- a customer is found by the address alone: once that is erased, nobody can look any more
@@ -21,7 +27,9 @@ export async function effectsDue(
           select 1 from effect_reads r
            where r.effect_id = e.effect_id and r.ended_at is not null
              and r.begun_at >= e.send_by + due.after))
-     order by e.send_by, e.effect_id limit 200`.execute(db);
+     order by (select max(r.begun_at) from effect_reads r
+       where r.effect_id = e.effect_id and r.begun_at > e.send_by) nulls first,
+       e.send_by, e.effect_id limit ${DUE_MAX}`.execute(db);
   return rows.map(({ run_id, step, effect_id }) => ({
     runId: run_id,
     step,

@@ -26,6 +26,7 @@ export const attachDomain: Operation<'cloudflare', Params> = {
   name: 'workers.domains.update',
   provider: 'cloudflare',
   keyed: false,
+  knownBy: 'name',
   params,
   check: async ({ client, account }, { hostname, service, zone_name: zone }) => {
     const active = await cloudflareReaders.zoneId(client, account, zone);
@@ -37,12 +38,19 @@ export const attachDomain: Operation<'cloudflare', Params> = {
         ZONE_WAIT_MS,
       );
     const seen = await cloudflareReaders.customDomain(client, account, hostname);
-    if (seen !== undefined && seen.service !== service)
+    if (seen === undefined) return;
+    if (seen.service !== service)
       throw new Failure(
         'PROVIDER_REFUSED',
         `${hostname} leads to the Worker ${seen.service} already: it is not taken away from it`,
         STEP,
       );
+    // Attached anew it would look as if this run had made it, and be taken away with the run.
+    throw new Failure(
+      'GRANT_VOID',
+      `${hostname} was attached by others since it was planned`,
+      STEP,
+    );
   },
   send: async ({ client, account }, wanted) => {
     await client.workers.domains.update({ account_id: account, ...wanted });

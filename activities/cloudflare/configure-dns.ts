@@ -36,6 +36,7 @@ export const configureDns: Operation<'cloudflare', Params> = {
   name: 'dns.records.batch',
   provider: 'cloudflare',
   keyed: false,
+  knownBy: 'marker',
   params,
   send: async ({ client, marker }, { zone, records }) => {
     await client.dns.records.batch({

@@ -31,6 +31,7 @@ export const deploySite: Operation<'cloudflare', Params> = {
   name: 'workers.scripts.upload',
   provider: 'cloudflare',
   keyed: false,
+  knownBy: 'marker',
   params,
   check: async ({ client, account }, { script, previousVersion }) => {
     const live = await cloudflareReaders.liveScript(client, account, script);

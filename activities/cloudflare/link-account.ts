@@ -27,6 +27,7 @@ export const createAccount: Operation<'cloudflare', Created> = {
   name: 'accounts.create',
   provider: 'cloudflare',
   keyed: false,
+  knownBy: 'marker',
   params: created,
   send: async ({ client, marker, key }, { name, standalone }) => {
     const account = await client.accounts.create({
@@ -70,6 +71,7 @@ export const linkAccount: Operation<'cloudflare', Linked> = {
   name: 'accounts.link',
   provider: 'cloudflare',
   keyed: false,
+  knownBy: 'nothing',
   params: linked,
   send: async ({ client }, { accountId }) => {
     if (await accessible(client, accountId)) return made(accountId);

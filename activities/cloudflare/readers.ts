@@ -43,9 +43,13 @@ export const cloudflareReaders: CloudflareReaders = {
     const held = await orMissing(() =>
       client.registrar.registrations.get(name, { account_id: accountId }),
     );
-    return held === undefined
-      ? undefined
-      : { active: held.status === 'active', autoRenew: held.auto_renew };
+    if (held === undefined) return undefined;
+    const createdAt = new Date(held.created_at);
+    return {
+      active: held.status === 'active',
+      autoRenew: held.auto_renew,
+      ...(Number.isNaN(createdAt.getTime()) ? {} : { createdAt }),
+    };
   },
   zoneId: async (client, accountId, name) => {
     const page = await client.zones.list({ name, account: { id: accountId } });

@@ -33,6 +33,7 @@ export const registerDomain: Operation<'cloudflare', Params> = {
   name: 'registrar.registrations.create',
   provider: 'cloudflare',
   keyed: false,
+  knownBy: 'name',
   params,
   // The register call takes no highest price: the live check is the last look, seconds before it.
   check: async (ctx, { domain_name: name, years }) => {
@@ -67,7 +68,12 @@ export const registerDomain: Operation<'cloudflare', Params> = {
   },
   find: async (ctx, { domain_name: name }) => {
     const held = await cloudflareReaders.registration(ctx.client, ctx.account, name);
-    if (held?.active === true) return { kind: 'found', ...made(ctx, name) };
+    if (held?.active === true)
+      return {
+        kind: 'found',
+        ...made(ctx, name),
+        ...(held.createdAt === undefined ? {} : { madeAt: held.createdAt }),
+      };
     const status = await statusOf(ctx, name);
     if (status === undefined || status.state === 'failed') return { kind: 'absent' };
     return pending(name, status.state);

@@ -18,6 +18,7 @@ export const createCustomer: Operation<'stripe', Params> = {
   name: 'customers.create',
   provider: 'stripe',
   keyed: true,
+  knownBy: 'marker',
   params,
   send: async ({ client, marker, key }, { email, name }) => {
     const customer = await client.customers.create(

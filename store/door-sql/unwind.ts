@@ -75,7 +75,8 @@ begin
   select * into v_row from effects e where e.effect_id = v_id;
   if v_row.state in ('closing', 'closed') then return; end if;
   if v_row.effect_id is not null then
-    update effects e set state = /* guard:row-closing else e.state */ 'closing' /* end */
+    update effects e set state = /* guard:row-closing else e.state */ 'closing' /* end */,
+           refused = v_row.state = 'failed'
      where e.effect_id = v_id;
   elsif /* guard:tombstone else false */ true /* end */ then
     insert into effects (effect_id, run_id, step, kind, state, tombstone, created_at)
@@ -198,7 +199,8 @@ begin
     if p_row.object is not null then
       raise exception 'effect % made %', p_row.effect_id, p_row.object using errcode = 'CS003';
     end if;
-    if /* guard:close-absent else false */ not surely_absent(p_row.effect_id) /* end */ then
+    if /* guard:close-absent else false */ not p_row.refused
+       and not surely_absent(p_row.effect_id) /* end */ then
       raise exception 'effect % is not surely absent yet', p_row.effect_id using errcode = 'CS005';
     end if;
   elsif p_outcome in ('reversed', 'mitigated') then

@@ -85,15 +85,27 @@ export function classify(error: unknown): Classified {
   return say('unknown', 'OUTCOME_UNKNOWN');
 }
 
+/** As at the real providers: a registration and a custom domain bear no marker, and linking makes nothing. */
+const KNOWN_BY: Readonly<Partial<Record<OperationName, Operation['knownBy']>>> = {
+  'registrar.registrations.create': 'name',
+  'workers.domains.update': 'name',
+  'accounts.link': 'nothing',
+};
+
+/** The name that a thing without a marker goes by. */
+const nameOf = (of: Params): string => JSON.stringify([of['domain_name'], of['hostname']]);
+
 /** The eight operations of the plan over one simple resource, driven through the real SDKs. */
 export function stubOperations(world: StubWorld): StepEffects[] {
   return (Object.keys(OPERATIONS) as OperationName[]).map((name) => {
     const { provider, step } = OPERATIONS[name];
     const keyed = provider === 'stripe' || name === 'accounts.create';
+    const knownBy = KNOWN_BY[name] ?? 'marker';
     const operation: Operation<ProviderName, Params> = {
       name,
       provider,
       keyed,
+      knownBy,
       params: paramsSchema,
       check: async (ctx) => {
         await all(provider, ctx);
@@ -106,7 +118,7 @@ export function stubOperations(world: StubWorld): StepEffects[] {
           body: {
             ...params,
             step,
-            marker: ctx.marker,
+            ...(knownBy === 'marker' ? { marker: ctx.marker } : {}),
             account: ctx.account,
             amountMinor: ctx.costMaxMinor,
           },
@@ -114,11 +126,14 @@ export function stubOperations(world: StubWorld): StepEffects[] {
         });
         return found(answer as Thing);
       },
-      find: async (ctx) => {
-        const marked = (await all(provider, ctx)).filter(
-          ({ marker, alive }) => marker === ctx.marker && alive,
+      find: async (ctx, params) => {
+        const [first, ...others] = (await all(provider, ctx)).filter(
+          (thing) =>
+            thing.alive &&
+            (knownBy === 'marker'
+              ? thing.marker === ctx.marker
+              : thing.params['step'] === step && nameOf(thing.params) === nameOf(params)),
         );
-        const [first, ...others] = marked;
         return first === undefined
           ? { kind: 'absent' }
           : { kind: 'found', ...found(first), others: others.map(found) };
