@@ -86,7 +86,11 @@ function refusal(issues: Issues, yaml: YamlFile): FileRefused {
 }
 
 const saying = (path: string, text: string): string =>
-  `${path === '' ? 'the policy' : path}: ${text}`;
+  `${path === '' ? 'the policy' : shortened(path)}: ${shortened(text)}`;
+
+const SAID_MAX = 300;
+const shortened = (text: string): string =>
+  text.length > SAID_MAX ? `${text.slice(0, SAID_MAX)}…` : text;
 
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 

@@ -12,7 +12,7 @@ import {
   visit,
   type Document,
 } from 'yaml';
-import { quoteWord } from '../domain/untrusted.js';
+import { quoteWord, visible } from '../domain/untrusted.js';
 import { FileRefused } from './errors.js';
 
 /**
@@ -28,7 +28,7 @@ export interface YamlLimits {
   readonly depthMax: number;
 }
 
-export const YAML_LIMITS: YamlLimits = { bytesMax: 256 * 1024, piecesMax: 8_000, depthMax: 20 };
+export const YAML_LIMITS: YamlLimits = { bytesMax: 256 * 1024, piecesMax: 6_000, depthMax: 20 };
 
 const ESCAPES_MAX = 100;
 const PIECE_CHARACTERS_MAX = 4_000;
@@ -37,9 +37,9 @@ export interface YamlFile {
   /** Plain values; never shared, never of a type of its own. */
   readonly value: unknown;
   /** `file:line:column` of the value at this path, or of the nearest thing around it. */
-  at(path: readonly PropertyKey[]): string;
+  readonly at: (path: readonly PropertyKey[]) => string;
   /** `file:line:column` of the key itself in the map at `path`. */
-  atKey(path: readonly PropertyKey[], key: string): string;
+  readonly atKey: (path: readonly PropertyKey[], key: string) => string;
 }
 
 /** Parses one YAML document. @throws FileRefused with line and column */
@@ -100,6 +100,17 @@ const SILENT: ReadonlySet<string | null> = new Set([
 /** What the lexer says without having read anything: where a text begins, and its modes. */
 const MARKERS: ReadonlySet<string> = new Set(['\u0002', '\u0018', '\u001f']);
 
+type Kind = 'value' | 'colon' | 'comma' | 'blank' | 'line-end' | 'other';
+
+/** Two values on a line, two colons, two commas in a row: never valid in what people write here. */
+function kindOf(type: string | null, isText: boolean): Kind {
+  if (isText || type === 'double-quoted-scalar' || type === 'single-quoted-scalar') return 'value';
+  if (type === 'map-value-ind') return 'colon';
+  if (type === 'comma') return 'comma';
+  if (type === 'space') return 'blank';
+  return type === 'newline' ? 'line-end' : 'other';
+}
+
 /** Looks at the pieces alone, in one pass: too many, too long, nested too deep, or of a kind that is not accepted. */
 function scan(text: string, limits: YamlLimits, refuse: Refuse): void {
   const { piecesMax, depthMax } = limits;
@@ -116,6 +127,7 @@ function scan(text: string, limits: YamlLimits, refuse: Refuse): void {
     if (!holds) throw refuse(seen.offset, what, remedy);
   };
   let textFollows = false;
+  let before: Kind = 'other';
   for (const piece of new Lexer().lex(text)) {
     const isText: boolean = textFollows;
     textFollows = !isText && piece === '\u001f';
@@ -135,6 +147,14 @@ function scan(text: string, limits: YamlLimits, refuse: Refuse): void {
     must(!TRICKS.has(type), 'aliases, anchors and tags are not accepted', 'Write the value out');
     const another = type === 'doc-start' && (seen.began || seen.documents > 0);
     must(!another, 'a second document begins here', 'Keep one document in a file');
+    const kind = kindOf(type, isText);
+    // Each of these is a fault of its own to the composer, and thousands of faults take their time.
+    must(
+      kind === 'other' || kind === 'blank' || kind === 'line-end' || kind !== before,
+      'this is not valid YAML: a comma, a colon or what belongs between them is missing',
+      'Correct it',
+    );
+    if (kind !== 'blank' && !(kind === 'line-end' && before !== 'value')) before = kind;
     if (type === 'doc-start') seen.documents += 1;
     else if (!SILENT.has(type)) seen.began = true;
     if (type === 'flow-seq-start' || type === 'flow-map-start') seen.depth += 1;
@@ -198,5 +218,7 @@ function keyOffsetOf(document: Document, path: readonly PropertyKey[], key: stri
 }
 
 function firstSentence(message: string): string {
-  return (message.split('\n')[0] ?? message).replace(/\.$/, '');
+  return visible((message.split('\n')[0] ?? message).slice(0, 300))
+    .slice(0, 300)
+    .replace(/\.$/, '');
 }

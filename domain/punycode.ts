@@ -13,7 +13,10 @@ const CHARACTERS_MAX = 63;
 export function decodePunycode(text: string): string | undefined {
   if (text.length > CHARACTERS_MAX || !/^[a-z0-9-]*$/.test(text)) return undefined;
   const split = text.lastIndexOf('-');
-  const points = [...text.slice(0, Math.max(split, 0))].map((letter) => letter.codePointAt(0) ?? 0);
+  const points = Array.from(
+    text.slice(0, Math.max(split, 0)),
+    (letter) => letter.codePointAt(0) ?? 0,
+  );
   let at = split < 0 ? 0 : split + 1;
   let point = FIRST_POINT;
   let bias = FIRST_BIAS;

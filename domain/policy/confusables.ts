@@ -36,14 +36,14 @@ const LOOK_ALIKES: Readonly<Record<string, string>> = {
 
 const LATIN_OF = new Map(
   Object.entries(LOOK_ALIKES).flatMap(([latin, alike]) =>
-    [...alike].map((letter) => [letter, latin] as const),
+    Array.from(alike, (letter) => [letter, latin] as const),
   ),
 );
 
 /** Text as the eye takes it: look-alikes and accents replaced by plain Latin letters. */
 export function latinOf(text: string): string {
   const bare = text.normalize('NFKD').replace(/\p{M}/gu, '');
-  return [...bare].map((letter) => LATIN_OF.get(letter) ?? letter).join('');
+  return Array.from(bare, (letter) => LATIN_OF.get(letter) ?? letter).join('');
 }
 
 /** What a label shows in an address bar: `xn--…` decoded, anything else as it is. */

@@ -73,7 +73,7 @@ function isDerived(label: string, mark: string): boolean {
 
 /** Labels of one length, a letter or two neighbours apart: does the eye or the hand take one for the other? */
 function replacedAlike(label: string, mark: string): boolean {
-  const at = [...label].findIndex((letter, index) => letter !== mark[index]);
+  const at = Array.from(label).findIndex((letter, index) => letter !== mark[index]);
   const [one = '', other = ''] = [label[at], mark[at]];
   if (label.slice(at + 1) !== mark.slice(at + 1)) return true;
   return ALIKE.has([one, other].sort().join('')) || areNeighbours(one, other);

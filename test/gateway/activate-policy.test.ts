@@ -199,7 +199,10 @@ test('two activations at once: one of them, and the version is used once', async
 
 describe('a row that no activation wrote', () => {
   test.each([
-    ['whose digest names another document', { digest: `sha256:${'0'.repeat(64)}`, document: '{}' }],
+    [
+      'whose digest names another document',
+      { digest: `sha256:${'0'.repeat(64)}`, document: canonicalize(named('laxer')) },
+    ],
     ['that is no policy', undefined],
   ])('%s denies everything, and the last valid policy says who may mend it', async (_, row) => {
     const written = row ?? {

@@ -55,9 +55,9 @@ function changed(value: unknown, path: Path, to: (old: unknown) => unknown): unk
   const [first, ...rest] = path;
   if (first === undefined) return to(value);
   if (Array.isArray(value))
-    return value.map((item, index) =>
+    return (value as unknown[]).map((item, index) =>
       index === first ? changed(item, rest, to) : item,
-    ) as unknown;
+    );
   const members = value as Record<string, unknown>;
   return { ...members, [first]: changed(members[String(first)], rest, to) };
 }

@@ -160,8 +160,11 @@ describe('a fault is named with line and column, what is wrong and what to do', 
   test('what is too large, too deep or too much is refused before it is parsed', () => {
     expect(refusalOf('#'.repeat(10 * 1024 * 1024))).toMatch(/larger than 262144 bytes/);
     expect(refusalOf(`a: ${'['.repeat(5_000)}`)).toMatch(/nested deeper than 20/);
+    expect(refusalOf('"'.repeat(8_000))).toMatch(/not valid YAML/);
+    expect(refusalOf(': '.repeat(1_000))).toMatch(/not valid YAML/);
+    expect(refusalOf(`a: [${','.repeat(1_000)}]`)).toMatch(/not valid YAML/);
     expect(refusalOf('- '.repeat(1_000))).toMatch(/nested deeper than 20/);
-    expect(refusalOf('- 1\n'.repeat(50_000))).toMatch(/more than 8000 words/);
+    expect(refusalOf('- 1\n'.repeat(50_000))).toMatch(/more than 6000 words/);
     expect(refusalOf(`a: "${'\\x41'.repeat(500)}"`)).toMatch(/escapes/);
     expect(refusalOf(`a: ${'x'.repeat(5_000)}`)).toMatch(/more than 4000 characters/);
   });
