@@ -30,8 +30,8 @@ export interface ProcessGroup {
 const SETPRIV = '/usr/bin/setpriv';
 
 /**
- * What is really run. A shell that the program then replaces takes core dumps away from it, for its memory holds
- * secrets; the kernel is told to end the program with its parent, where it can be.
+ * What is really run. A shell, whose own variables stay behind, is replaced by the program and takes core dumps away,
+ * for memory holds secrets; the kernel is told to end the program with its parent, where it can be.
  */
 export function commandLine(command: GroupCommand): { file: string; args: string[] } {
   const dying = command.dieWithParent === true && runnable(SETPRIV);
@@ -41,7 +41,10 @@ export function commandLine(command: GroupCommand): { file: string; args: string
     ...command.args,
   ];
   if (process.platform === 'win32') return { file: command.file, args: [...command.args] };
-  return { file: '/bin/sh', args: ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...line] };
+  return {
+    file: '/bin/sh',
+    args: ['-c', 'ulimit -c 0; unset PWD OLDPWD SHLVL; exec "$@"', 'sh', ...line],
+  };
 }
 
 /**
