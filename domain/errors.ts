@@ -30,6 +30,7 @@ export const FAILURES = {
   VERIFICATION_FAILED: { retry: false, blame: 'provider' },
   USED_BY_OTHERS: { retry: false, blame: 'person' }, // a reversal would take away what others rely on
   COMPENSATION_FAILED: { retry: false, blame: 'operator' },
+  BUNDLE_DAMAGED: { retry: false, blame: 'operator' }, // stored bytes that are not what their digest names
   STORE_UNAVAILABLE: { retry: true, blame: 'operator' },
   BUSY: { retry: true, blame: 'provider' }, // another sender holds the row, or the wait after it is not over
 } as const satisfies Record<string, { retry: boolean; blame: Blame }>;

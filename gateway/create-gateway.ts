@@ -1,4 +1,5 @@
 import { FAILURES, Failure } from '../domain/errors.js';
+import type { FailureCode } from '../domain/errors.js';
 import { parseRunId } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { RunState } from '../domain/plan.js';
@@ -105,8 +106,13 @@ function guard(parts: Parts) {
   };
 }
 
+const RECORDED: ReadonlySet<FailureCode> = new Set([
+  'RUN_UNKNOWN',
+  'REQUEST_INVALID',
+  'BUNDLE_DAMAGED',
+]);
 const isRefusal = ({ code }: Failure): boolean =>
-  FAILURES[code].blame === 'governance' || code === 'RUN_UNKNOWN' || code === 'REQUEST_INVALID';
+  FAILURES[code].blame === 'governance' || RECORDED.has(code);
 
 /** Ends the run as completed: every effect has succeeded, and what they made was read back and fetched. */
 async function complete(parts: Parts, runId: RunId): Promise<RunState> {

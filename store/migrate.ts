@@ -9,6 +9,7 @@ import { erasablePrincipals } from './migrations/0005-erasable-principals.js';
 import { signedPolicies } from './migrations/0006-signed-policies.js';
 import { counts } from './migrations/0007-counts.js';
 import { whatIsOurs } from './migrations/0007-what-is-ours.js';
+import { tightenedDoor } from './migrations/0008-tightened-door.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -27,6 +28,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0006-signed-policies': migration(signedPolicies),
   '0007-counts': migration(counts),
   '0007-what-is-ours': migration(whatIsOurs),
+  '0008-tightened-door': migration(tightenedDoor),
 };
 
 export interface MigrateOptions {

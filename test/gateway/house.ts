@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { canonicalize, digestOf } from '../../domain/canonical.js';
+import { manifestDigestOf, manifestOf } from '../../domain/bundle.js';
+import { canonicalize, digestOfBytes, sha256Hex } from '../../domain/canonical.js';
 import type { DecideMessage } from '../../domain/documents.js';
 import type { Instance, RunId } from '../../domain/ids.js';
 import type { OpenGate } from '../../domain/plan.js';
@@ -62,6 +63,8 @@ export interface House {
 /** What the helpers below need: also a house at the real sandbox has it. */
 export type Home = Omit<House, 'stub' | 'world' | 'outside'>;
 
+/** The start page of the house's site. */
+const PAGE = Buffer.from('hello');
 export const SETTLING_MS = 1_000;
 export const HTTP_TIMEOUT_MS = 1_000;
 
@@ -82,7 +85,7 @@ export async function openHouse(
     paymentMethod: true,
     billing: true,
     customers: [],
-    site: { status: 200, digest: `sha256:${'0'.repeat(64)}`, bytes: 5 },
+    site: { status: 200, digest: digestOfBytes(PAGE), bytes: PAGE.length },
   };
   const credentials = {
     stripe: { apiKey: `sk_test_main_actions_${'0'.repeat(32)}`, origin: stub.origin },
@@ -106,15 +109,16 @@ export async function openHouse(
     document: canonicalize(policy),
     activatedBy: 'test',
   });
-  const bundle = digestOf({ test: 'bundle' });
-  await storeBundle(db, {
-    digest: bundle,
-    manifest: '{}',
-    files: [
-      { path: 'worker.mjs', sha256: '0'.repeat(64), bytes: Buffer.from('export default {}') },
-      { path: 'public/index.html', sha256: '0'.repeat(64), bytes: Buffer.from('hello') },
-    ],
-  });
+  const files = [
+    { path: 'worker.mjs', bytes: Buffer.from('export default {}') },
+    { path: 'public/index.html', bytes: PAGE },
+  ];
+  const bundle = manifestDigestOf(
+    manifestOf(
+      files.map(({ path, bytes }) => ({ path, size: bytes.length, sha256: sha256Hex(bytes) })),
+    ),
+  );
+  await storeBundle(db, { digest: bundle, files });
   return {
     db,
     url: fresh.url,
