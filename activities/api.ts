@@ -1,7 +1,7 @@
 import type { AdmissionClaim, Cause } from '../gateway/contract.js';
 import type { GateId, RunId } from '../domain/ids.js';
 import type { Plan, PlanStep } from '../domain/plan.js';
-import type { End, StepName } from '../domain/steps.js';
+import type { StepName } from '../domain/steps.js';
 
 /**
  * What crosses Temporal between workflow and activities. Everything here lands in a history that many can
@@ -68,7 +68,6 @@ export interface CloseInput extends RunInput {
 }
 
 export interface FinishInput extends RunInput {
-  readonly end: Exclude<End, 'completed'>;
   readonly why: string;
 }
 

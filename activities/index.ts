@@ -116,8 +116,8 @@ function endings({ gateway }: ActivityDeps, activity: Wrap) {
       'close',
       ({ runId, cause }) => gateway.closeDoor(runId, cause),
     ),
-    finishRun: activity<FinishInput, RunState>('finish', ({ runId, end, why }) =>
-      gateway.finish(runId, end, why),
+    finishRun: activity<FinishInput, RunState>('finish', ({ runId, why }) =>
+      gateway.finish(runId, why),
     ),
     recordFailure: activity<FailureInput, undefined>(
       'failure',

@@ -1,6 +1,6 @@
 import type { Denial, OpenGate, Plan, RunState, StepReport } from '../domain/plan.js';
 import type { Digest, GateId, RunId } from '../domain/ids.js';
-import type { EffectStep, End, Environment, StepName } from '../domain/steps.js';
+import type { EffectStep, Environment, StepName } from '../domain/steps.js';
 
 /**
  * What activities may ask of the gateway. Every argument is a claim: run ids and step names only; request,
@@ -39,8 +39,8 @@ export interface Gateway {
   reverse(runId: RunId, step: EffectStep, sender: Sender): Promise<Reversed>;
   /** Sets the door to `completed` if it is open and every planned effect has succeeded. @throws DOOR_CLOSED, OUT_OF_ORDER */
   complete(runId: RunId): Promise<RunState>;
-  /** Writes how the run ended, releases what is still reserved. Idempotent; the first end stands. */
-  finish(runId: RunId, end: Exclude<End, 'completed'>, why: string): Promise<RunState>;
+  /** Writes how the run ended, by its rows and the cause on record; releases what is still reserved. Idempotent; the first end stands. */
+  finish(runId: RunId, why: string): Promise<RunState>;
   /** A stop over one run that came through Temporal: fences `run/<id>`. Needs no signature. */
   stopRun(runId: RunId, by: string, reason: string, mode: 'unwind' | 'hold'): Promise<void>;
   /** A signed way on for a stuck or held run. Refusals are recorded by reason. */

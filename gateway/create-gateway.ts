@@ -68,7 +68,7 @@ export function createGateway(parts: Parts): Gateway {
     reverse: (id, step, sender) =>
       guarded(`reverse ${step}`, id, (runId) => reverse(parts, runId, step, sender)),
     complete: (id) => guarded('complete', id, (runId) => complete(parts, runId)),
-    finish: (id, end, why) => guarded('finish', id, (runId) => finish(parts, { runId, end, why })),
+    finish: (id, why) => guarded('finish', id, (runId) => finish(parts, runId, why)),
     stopRun: (id, by, reason, mode) =>
       guarded('stop', id, (runId) => stopKnown(parts, { runId, by, reason, mode })),
     resolve: (id, message) => guarded('resolve', id, (runId) => resolve(parts, runId, message)),
@@ -128,17 +128,14 @@ async function complete(parts: Parts, runId: RunId): Promise<RunState> {
   return report(parts, runId);
 }
 
-async function finish(
-  parts: Parts,
-  of: { runId: RunId; end: Parameters<Gateway['finish']>[1]; why: string },
-): Promise<RunState> {
-  await loadRun(parts, of.runId);
-  const answer = await parts.door.finish(of.runId, of.end, of.why);
+async function finish(parts: Parts, runId: RunId, why: string): Promise<RunState> {
+  await loadRun(parts, runId);
+  const answer = await parts.door.finish(runId, why);
   if (answer === 'door-open')
-    throw new Failure('OUT_OF_ORDER', `run ${of.runId} cannot end: its door is not closed`);
+    throw new Failure('OUT_OF_ORDER', `run ${runId} cannot end: its door is not closed`);
   if (answer === 'not-all-closed')
-    throw new Failure('OUT_OF_ORDER', `run ${of.runId} cannot end: not every step is taken back`);
-  return report(parts, of.runId);
+    throw new Failure('OUT_OF_ORDER', `run ${runId} cannot end: not every step is taken back`);
+  return report(parts, runId);
 }
 
 async function stopKnown(

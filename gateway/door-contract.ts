@@ -1,5 +1,5 @@
 import type { Digest, EffectId, GateId, RunId } from '../domain/ids.js';
-import type { EffectStep, End, ProviderName } from '../domain/steps.js';
+import type { EffectStep, ProviderName } from '../domain/steps.js';
 
 /**
  * The door: every change to the outside world passes one of these transactions (docs/effects.md).
@@ -38,7 +38,7 @@ export interface Door {
    * Writes how the run ended and releases what is still reserved; the first end stands. Needs a closed door, no
    * forward row that is not closed, and for `reversed` a closed row for every planned effect.
    */
-  finish(runId: RunId, end: Exclude<End, 'completed'>, why: string): Promise<FinishAnswer>;
+  finish(runId: RunId, why: string): Promise<FinishAnswer>;
 
   /** Takes the fence lock exclusively; what is on the wire is listed. */
   stop(ask: { scope: string; reason: string; by: string; proven: boolean }): Promise<StopRecord>;

@@ -101,8 +101,8 @@ function unwinding(db: Database): Part<Unwinding> {
       const call = sql`select * from door_complete(${runId}) as answer`;
       return (await one<{ answer: Answer }>(db, call)).answer;
     },
-    finish: async (runId, end, why) => {
-      const call = sql`select * from door_finish(${runId}, ${end}, ${why}) as answer`;
+    finish: async (runId, why) => {
+      const call = sql`select * from door_finish(${runId}, ${why}) as answer`;
       return (await one<{ answer: FinishAnswer }>(db, call)).answer;
     },
   };

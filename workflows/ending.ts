@@ -14,8 +14,6 @@ export type Ending =
       readonly kind: 'unwind';
       readonly cause: Cause;
       readonly why: string;
-      /** How it ends if nothing had been done yet; absent: as its cause says. */
-      readonly end?: 'denied';
     };
 
 const DENIALS: ReadonlySet<string> = new Set([
@@ -50,7 +48,7 @@ export async function endingOf(run: Run, error: unknown, at: At): Promise<Ending
   await recordFailure(run, at.step, { code, message });
   const cause = { kind: 'failure', step: at.step } as const;
   // Denied at the effect (a stricter policy, a cap used up since): on record as a failure of that step.
-  if (DENIALS.has(code)) return { kind: 'unwind', cause, why: message, end: 'denied' };
+  if (DENIALS.has(code)) return { kind: 'unwind', cause, why: message };
   return { kind: 'unwind', cause, why: `${at.planned ? at.step : 'planning'} failed: ${message}` };
 }
 

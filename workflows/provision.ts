@@ -70,7 +70,7 @@ async function governed(run: Run, claim: ProvisionInput): Promise<RunState> {
   }
 }
 
-const back = (saga: Saga, ending: Pick<Unwinding, 'cause' | 'why' | 'end'>) =>
+const back = (saga: Saga, ending: Pick<Unwinding, 'cause' | 'why'>) =>
   unwind(saga.run, { ...ending, pending: saga.pending, steps: effectSteps });
 
 const report = (run: Run): Promise<RunState> =>

@@ -2,7 +2,7 @@ import { CancellationScope, condition, sleep } from '@temporalio/workflow';
 import type { Cause } from '../activities/api.js';
 import { formatAmount } from '../domain/money.js';
 import type { RunState, StepReport } from '../domain/plan.js';
-import type { EffectStep, End, StepName } from '../domain/steps.js';
+import type { EffectStep, StepName } from '../domain/steps.js';
 import { STEPS } from '../domain/steps.js';
 import type { EffectDefinition } from './define-step.js';
 import { failureOf } from './failure-of.js';
@@ -26,8 +26,6 @@ export const reversalOf = ({ name, reversal }: EffectDefinition): PendingReversa
 export interface Unwinding {
   readonly cause: Cause;
   readonly why: string;
-  /** How the run ends if nothing had been done yet; absent: as its cause says. */
-  readonly end?: Exclude<End, 'completed'>;
   /** What this execution has begun, first to last. */
   readonly pending: readonly PendingReversal[];
   /** Every step's definition: the record may know of more than this execution does (a reset, a repair). */
@@ -45,19 +43,18 @@ export async function unwind(run: Run, { cause, why, ...held }: Unwinding): Prom
     const recorded = await closeDoor(run, cause, held.steps);
     // Completing and closing exclude each other: the completion came first, and ended runs are left alone.
     if (recorded === 'completed') return closing.reportRun({ runId: run.runId });
-    const reports = await takeBack(run, lastFirst(held, recorded), why);
+    await takeBack(run, lastFirst(held, recorded), why);
     await run.inbox.settle();
-    const nothingWasDone = reports.every(({ outcome }) => outcome === 'never-happened');
-    return finish(run, nothingWasDone ? (held.end ?? endOf(cause)) : 'reversed', why);
+    return finish(run, why);
   });
 }
 
 /** Writes the end on record. What the record refuses is for a person to settle: the run stays open till then. */
-async function finish(run: Run, end: Exclude<End, 'completed'>, why: string): Promise<RunState> {
+async function finish(run: Run, why: string): Promise<RunState> {
   for (;;) {
     try {
-      return await closing.finishRun.executeWithOptions({ summary: `the run ends ${end}` }, [
-        { runId: run.runId, end, why },
+      return await closing.finishRun.executeWithOptions({ summary: 'the run ends' }, [
+        { runId: run.runId, why },
       ]);
     } catch (error) {
       await parkedAt(run, 'create-customer', failureOf(error).message);
@@ -122,8 +119,7 @@ async function takeBack(
   run: Run,
   reversals: readonly PendingReversal[],
   why: string,
-): Promise<readonly StepReport[]> {
-  const reports: StepReport[] = [];
+): Promise<void> {
   let left = reversals;
   for (;;) {
     const stuck: Stuck[] = [];
@@ -133,16 +129,13 @@ async function takeBack(
       const under = waiting.find((above) => CARRIES[step]?.includes(above.step) === true);
       if (under === undefined) {
         const reversed = await reverse(run, reversal, why);
-        if (!('why' in reversed)) {
-          reports.push(reversed);
-          continue;
-        }
+        if (!('why' in reversed)) continue;
         stuck.push(reversed);
       } else run.board.mark(step, 'reversing', `waits for ${under.step}`);
       waiting.push(reversal);
     }
     const [first] = stuck;
-    if (first === undefined) return reports;
+    if (first === undefined) return;
     await parked(run, first.step, await whatIsLeft(run, stuck));
     left = waiting;
   }
@@ -231,20 +224,4 @@ function parkedAt(
 ): Promise<string> {
   run.board.mark(step, 'stuck', why);
   return parked(run, step, `${step}: ${why}`, way);
-}
-
-/** A run that did nothing ends as what stopped it; everything else was taken back. */
-function endOf({ kind }: Cause): Exclude<End, 'completed'> {
-  switch (kind) {
-    case 'rejected':
-    case 'expired':
-    case 'denied':
-      return kind;
-    case 'failure':
-    case 'void':
-    case 'stopped':
-    case 'resolved':
-    case 'temporal':
-      return 'reversed';
-  }
 }

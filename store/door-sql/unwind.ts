@@ -246,10 +246,33 @@ begin
   return 'completed';
 end $$;
 
-create function door_finish(p_run text, p_end text, p_why text) returns text
+-- How a closed run has ended: by its rows, and by the cause that closed its door where they did nothing. Whoever
+-- reaches Temporal can call the function, so nobody is asked.
+create function door_end(p_run runs) returns text language plpgsql volatile as $$
+declare
+  v_cause jsonb := p_run.door_cause::jsonb;
+begin
+  if /* guard:derived-end else false */ exists (select 1 from effects e
+       where e.run_id = p_run.run_id and e.kind = 'act'
+         and e.outcome is distinct from 'never-happened') /* end */ then
+    return 'reversed';
+  end if;
+  return case v_cause->>'kind'
+    when 'rejected' then 'rejected'
+    when 'expired' then 'expired'
+    when 'denied' then 'denied'
+    -- Denied at the effect: a stricter policy, or a cap used up since.
+    when 'failure' then case when (select f.code from run_failures f
+        where f.run_id = p_run.run_id and f.step = v_cause->>'step' order by f.id desc limit 1)
+      in ('POLICY_DENIED', 'POLICY_MISSING', 'BUDGET_EXCEEDED') then 'denied' else 'reversed' end
+    else 'reversed' end;
+end $$;
+
+create function door_finish(p_run text, p_why text) returns text
 language plpgsql volatile as $$
 declare
   v_run runs;
+  v_end text;
 begin
   select * into v_run from runs r where r.run_id = p_run for no key update;
   if not found then raise exception 'no such run %', p_run using errcode = 'CS003'; end if;
@@ -257,9 +280,10 @@ begin
   if /* guard:closing-first else false */ v_run.door <> 'closed' /* end */ then
     return 'door-open';
   end if;
+  v_end := door_end(v_run);
   if exists (select 1 from effects e
        where e.run_id = p_run and e.kind = 'act' and e.state <> 'closed')
-     or (p_end = 'reversed' and /* guard:tombstone else false */ exists (
+     or (v_end = 'reversed' and /* guard:tombstone else false */ exists (
        select 1 from plan_steps s where s.run_id = p_run and s.revision = v_run.plan_revision
           and s.kind = 'act' and not exists (select 1 from effects e where e.run_id = p_run
             and e.step = s.step and e.kind = 'act')) /* end */) then
@@ -267,10 +291,10 @@ begin
   end if;
   perform door_release(p_run, v.step) from reservations v
     where v.run_id = p_run and v.state = 'reserved';
-  update runs r set door = 'closed', end_phase = p_end, end_why = left(p_why, 2000),
+  update runs r set door = 'closed', end_phase = v_end, end_why = left(p_why, 2000),
          ended_at = countersign_now()
    where r.run_id = p_run and r.end_phase is null;
-  perform log_append('ended', p_run, jsonb_build_object('end', p_end, 'why', left(p_why, 2000)));
+  perform log_append('ended', p_run, jsonb_build_object('end', v_end, 'why', left(p_why, 2000)));
   return 'finished';
 end $$;
 `;

@@ -431,7 +431,7 @@ describe('rows', () => {
     expect(reason(await scratch.door.authorizeUndo({ ...undo, step: 'register-domain' }))).toBe(
       'NO_CAUSE',
     );
-    expect(await scratch.door.finish(of.run.runId, 'reversed', 'test')).toBe('not-all-closed');
+    expect(await scratch.door.finish(of.run.runId, 'test')).toBe('not-all-closed');
   });
 
   test('a completed run is undone by nobody, and stays completed', async () => {
@@ -445,7 +445,7 @@ describe('rows', () => {
     expect(await scratch.door.complete(run.runId)).toBe('completed');
     expect(await scratch.door.complete(run.runId)).toBe('completed');
     await expect(closeDoor({ run, gateId, ask })).rejects.toThrow('has completed');
-    expect(await scratch.door.finish(run.runId, 'reversed', 'test')).toBe('door-open');
+    expect(await scratch.door.finish(run.runId, 'test')).toBe('door-open');
   });
 
   test('a row closed by hand needs a signed resolution on record', async () => {

@@ -208,7 +208,7 @@ export class Unwinder {
       this.stage = 'mark';
       return true;
     }
-    const answer = await this.door.finish(world.run.runId, 'reversed', 'test');
+    const answer = await this.door.finish(world.run.runId, 'test');
     world.say(`${this.name} ends the run: ${answer}`);
     if (answer === 'finished') world.ends.add('reversed');
     this.stage = 'idle';

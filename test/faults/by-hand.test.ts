@@ -129,7 +129,7 @@ async function overtaken(at: AtSandbox, one: Case, when: 'before' | 'between') {
       outcomes[step] = await going;
     }
   }
-  const { phase } = await at.gateway.finish(runId, 'reversed', 'taken back');
+  const { phase } = await at.gateway.finish(runId, 'taken back');
   return { outcomes, phase };
 }
 

@@ -37,7 +37,7 @@ export class ManyDoubles {
       closeDoor: (runId, cause) => this.#of(runId).closeDoor(runId, cause),
       reverse: (runId, step, sender) => this.#of(runId).reverse(runId, step, sender),
       complete: (runId) => this.#of(runId).complete(runId),
-      finish: (runId, end, why) => this.#of(runId).finish(runId, end, why),
+      finish: (runId, why) => this.#of(runId).finish(runId, why),
       stopRun: (runId, by, reason, mode) => this.#of(runId).stopRun(runId, by, reason, mode),
       resolve: (runId, message) => this.#of(runId).resolve(runId, message),
       resume: (runId, message) => this.#of(runId).resume(runId, message),

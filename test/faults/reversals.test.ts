@@ -169,7 +169,7 @@ async function played({ title, fault, on }: Case): Promise<Played> {
     // A person's retry: what is made of several requests may be refused at each of them.
     for (let word = 0; word < 4 && stuckIn(again).length > 0; word += 1)
       again = { ...again, ...(await allBack(at, runId, stuckIn(again))) };
-    const { phase, spentMinor } = await at.gateway.finish(runId, 'reversed', 'taken back');
+    const { phase, spentMinor } = await at.gateway.finish(runId, 'taken back');
     const truth = await at.control.truth(at.world);
     return { first, again, end: phase, spentMinor, truth };
   } finally {

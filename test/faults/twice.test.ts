@@ -153,7 +153,7 @@ async function raced(at: AtSandbox, step: EffectStep) {
   ]);
   for (const other of EFFECT_STEPS.slice(0, index).reverse()) await takenBack(at, runId, other);
   for (const later of EFFECT_STEPS.slice(index + 1)) await takenBack(at, runId, later);
-  const { phase } = await at.gateway.finish(runId, 'reversed', 'taken back');
+  const { phase } = await at.gateway.finish(runId, 'taken back');
   return { action, outcome, phase, left: left(await at.control.truth(at.world)) };
 }
 

@@ -57,7 +57,7 @@ test('a plan above a cap is denied before anything is done, and the cap is named
   expect(await house.db.selectFrom('gates').selectAll().execute()).toEqual([]);
   // The denial is on record, so that the run can end as denied.
   await house.gateway.closeDoor(runId, { kind: 'denied' });
-  expect((await house.gateway.finish(runId, 'denied', 'caps')).phase).toBe('denied');
+  expect((await house.gateway.finish(runId, 'caps')).phase).toBe('denied');
 });
 
 test('a signed approval grants the gate, once; its bytes again are the same decision', async () => {

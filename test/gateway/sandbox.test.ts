@@ -89,7 +89,7 @@ test('unwound after the registration: money back, renewal off, and only what can
     await at.gateway.recordFailure(runId, 'attach-domain', 'PROVIDER_REFUSED', 'for good');
     const { steps } = await at.gateway.closeDoor(runId, { kind: 'failure', step: 'attach-domain' });
     for (const step of steps) await takenBack(at, runId, step);
-    const state = await at.gateway.finish(runId, 'reversed', 'the domain could not be attached');
+    const state = await at.gateway.finish(runId, 'the domain could not be attached');
     expect(state.phase).toBe('reversed');
     expect(state.residue.map(({ step, minor }) => [step, minor])).toContainEqual([
       'register-domain',

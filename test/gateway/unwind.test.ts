@@ -68,7 +68,7 @@ test('everything is taken back, last first, and the run ends reversed', async ()
   const steps = await unwound(runId);
   expect(steps).toEqual(EFFECT_STEPS.filter((step) => step !== 'configure-dns').reverse());
   expect(living(house)).toEqual([]);
-  const state = await house.gateway.finish(runId, 'reversed', 'the deploy failed');
+  const state = await house.gateway.finish(runId, 'the deploy failed');
   expect(state.phase).toBe('reversed');
   expect(state.steps.map(({ outcome }) => outcome)).toEqual([
     'reversed',
@@ -295,7 +295,7 @@ test('a rejected gate and an expired one are causes; a granted one is none', asy
   const no = await decisionOf(house, open, house.ada, { decision: 'reject' });
   await house.gateway.recordDecision(refused, no, 'signal');
   await house.gateway.closeDoor(refused, { kind: 'rejected', gateId: open.gateId });
-  expect((await house.gateway.finish(refused, 'rejected', 'not now')).phase).toBe('rejected');
+  expect((await house.gateway.finish(refused, 'not now')).phase).toBe('rejected');
 });
 
 test('a stop fences the run, makes its gate void, and a signed resume lifts it once', async () => {

@@ -57,7 +57,7 @@ export function backwardRoads(at: () => Ground): readonly Road[] {
     },
     {
       name: 'ending a run that is open',
-      ...undo('finishRun', waiting, { end: 'reversed', why: 'so they say' }),
+      ...undo('finishRun', waiting, { why: 'so they say' }),
       told: code('OUT_OF_ORDER'),
       logged: 'finish: OUT_OF_ORDER',
     },

@@ -31,6 +31,8 @@ export class GatewayDouble {
   door: 'open' | 'closed' | 'completed' = 'open';
   end: RunState['phase'] | undefined;
   stopped = false;
+  #cause: string | undefined;
+  #tookBack = false;
   #release: () => void = () => undefined;
   readonly #slow = new Promise<void>((resolve) => {
     this.#release = resolve;
@@ -87,9 +89,10 @@ export class GatewayDouble {
       readiness: () => Promise.resolve({ ready: true }),
       perform: (_runId, step, sender) => this.#perform(step, sender),
       verify: () => Promise.resolve({ step: 'verify-site', outcome: 'verified', spentMinor: 0 }),
-      closeDoor: () => {
+      closeDoor: (_runId, { kind }) => {
         if (this.door === 'completed') return Promise.reject(new Failure('NO_CAUSE', 'completed'));
         this.door = 'closed';
+        this.#cause = kind;
         const begun = STEPS.filter((step) => this.living.has(step)) as EffectStep[];
         return Promise.resolve({ steps: this.recordKnows ? begun : [] });
       },
@@ -97,6 +100,7 @@ export class GatewayDouble {
         if (this.irreversible.has(step))
           return Promise.reject(new Failure('COMPENSATION_FAILED', `${step} cannot be reversed`));
         const was = this.living.delete(step);
+        this.#tookBack ||= was;
         this.order.push(`undo ${step}`);
         return Promise.resolve({
           done: true,
@@ -109,9 +113,12 @@ export class GatewayDouble {
         this.end = 'completed';
         return Promise.resolve(this.#state(runId, 'completed', 'done'));
       },
-      finish: (runId, end, why) => {
-        this.end = end;
-        return Promise.resolve(this.#state(runId, end, why));
+      finish: (runId, why) => {
+        const byCause = (['rejected', 'expired', 'denied'] as const).find(
+          (end) => end === this.#cause,
+        );
+        this.end = this.#tookBack ? 'reversed' : (byCause ?? 'reversed');
+        return Promise.resolve(this.#state(runId, this.end, why));
       },
       stopRun: () => {
         this.stopped = true;
