@@ -112,7 +112,8 @@ export const PLANNERS: Readonly<Record<StepName, (ctx: ActionContext) => Planned
       operation: 'accounts.link',
       title: `Link the Cloudflare account ${account.accountId}`,
       account: account.accountId,
-      params: { accountId: account.accountId },
+      // Whose account it has to be: looked at again right before it is taken into use.
+      params: { accountId: account.accountId, owner: principalReference(ctx.principal, 'email') },
       residue: NO_RESIDUE,
     });
   },

@@ -1,6 +1,5 @@
 import type { RunId } from '../domain/ids.js';
 import type { StepName } from '../domain/steps.js';
-import { readPrincipal } from '../store/admissions.js';
 import type { Readiness } from './contract.js';
 import type { Effect } from './effect.js';
 import type { Parts } from './parts.js';
@@ -25,14 +24,14 @@ const READY: Readiness = { ready: true };
 type Ask = (parts: Parts, run: PlannedRun, effect: Effect) => Promise<Readiness>;
 
 const ASKS: Readonly<Partial<Record<StepName, Ask>>> = {
-  'link-account': async (parts, run, { account, document }) => {
+  'link-account': async (parts, run, { account, document, params }) => {
     if (document.operation !== 'accounts.link') return READY;
-    const { readers, principal } = await asking(parts, run);
+    const readers = asking(parts);
     const seen = await readers.cloudflare((client, cloudflare) =>
       cloudflare.account(client, account),
     );
-    const consented =
-      seen !== undefined && principal !== undefined && seen.acceptedMembers.includes(principal);
+    const owner = memberOf(params, 'owner').toLowerCase();
+    const consented = seen?.acceptedMembers.includes(owner) === true;
     return consented
       ? READY
       : {
@@ -43,7 +42,7 @@ const ASKS: Readonly<Partial<Record<StepName, Ask>>> = {
   },
   'start-subscription': async (parts, run, { params }) => {
     const customer = memberOf(params, 'customer');
-    const { readers } = await asking(parts, run);
+    const readers = asking(parts);
     const ready = await readers.stripe((client, stripe) =>
       stripe.hasPaymentMethod(client, customer),
     );
@@ -56,7 +55,7 @@ const ASKS: Readonly<Partial<Record<StepName, Ask>>> = {
         };
   },
   'register-domain': async (parts, run, { account }) => {
-    const { readers } = await asking(parts, run);
+    const readers = asking(parts);
     const ready = await readers.cloudflare((client, cloudflare) =>
       cloudflare.hasBilling(client, account),
     );
@@ -70,30 +69,26 @@ const ASKS: Readonly<Partial<Record<StepName, Ask>>> = {
   },
 };
 
-async function asking(parts: Parts, run: PlannedRun) {
+function asking(parts: Parts) {
   const clients = parts.providers.forReading('reads');
   const { cloudflare, stripe } = parts.readers;
-  const principal = await readPrincipal(parts.db, run.row.principal);
   return {
-    principal: principal?.email?.toLowerCase(),
-    readers: {
-      cloudflare: <T>(
-        read: (client: typeof clients.cloudflare, readers: typeof cloudflare) => Promise<T>,
-      ) =>
-        reading(
-          'cloudflare',
-          'what a person has to do',
-          (error) => cloudflare.classify(error),
-          () => read(clients.cloudflare, cloudflare),
-        ),
-      stripe: <T>(read: (client: typeof clients.stripe, readers: typeof stripe) => Promise<T>) =>
-        reading(
-          'stripe',
-          'what a person has to do',
-          (error) => stripe.classify(error),
-          () => read(clients.stripe, stripe),
-        ),
-    },
+    cloudflare: <T>(
+      read: (client: typeof clients.cloudflare, readers: typeof cloudflare) => Promise<T>,
+    ) =>
+      reading(
+        'cloudflare',
+        'what a person has to do',
+        (error) => cloudflare.classify(error),
+        () => read(clients.cloudflare, cloudflare),
+      ),
+    stripe: <T>(read: (client: typeof clients.stripe, readers: typeof stripe) => Promise<T>) =>
+      reading(
+        'stripe',
+        'what a person has to do',
+        (error) => stripe.classify(error),
+        () => read(clients.stripe, stripe),
+      ),
   };
 }
 

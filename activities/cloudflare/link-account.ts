@@ -2,11 +2,13 @@ import type Cloudflare from 'cloudflare';
 import { z } from 'zod';
 import { Failure } from '../../domain/errors.js';
 import type { Found, Operation, Reversal } from '../../gateway/operation.js';
-import { classifyCloudflare, orInvisible } from './errors.js';
+import { classifyCloudflare } from './errors.js';
 import { shortMarker } from './marker.js';
+import { cloudflareReaders } from './readers.js';
 
 const created = z.object({ name: z.string(), standalone: z.literal(true) });
-const linked = z.object({ accountId: z.string() });
+/** `owner`: the principal's address, as the register has it. */
+const linked = z.object({ accountId: z.string(), owner: z.string() });
 type Created = z.infer<typeof created>;
 type Linked = z.infer<typeof linked>;
 
@@ -62,28 +64,32 @@ export const releaseAccount: Reversal<'cloudflare', Created> = {
   classify: classifyCloudflare,
 };
 
-async function accessible(client: Cloudflare, accountId: string): Promise<boolean> {
-  return (await orInvisible(() => client.accounts.get({ account_id: accountId }))) !== undefined;
+/** Has the owner let us in: do we see the account, and are they an accepted member of it themselves? */
+async function consented(client: Cloudflare, { accountId, owner }: Linked): Promise<boolean> {
+  const seen = await cloudflareReaders.account(client, accountId);
+  return seen?.acceptedMembers.includes(owner.toLowerCase()) === true;
 }
 
-/** Takes an account that exists into use. Its owner has consented; nothing is changed there. */
+/** Takes an account that exists into use; nothing is changed there. Only its owner's consent makes it ours to use. */
 export const linkAccount: Operation<'cloudflare', Linked> = {
   name: 'accounts.link',
   provider: 'cloudflare',
   keyed: false,
   knownBy: 'nothing',
   params: linked,
-  send: async ({ client }, { accountId }) => {
-    if (await accessible(client, accountId)) return made(accountId);
+  // guard: a wait in the workflow is no consent, since whoever reaches Temporal can call the step without it.
+  check: async ({ client }, wanted) => {
+    if (await consented(client, wanted)) return;
     throw new Failure(
       'NEEDS_INPUT',
-      `the owner of the Cloudflare account ${accountId} has not let us in`,
+      `the owner of the Cloudflare account ${wanted.accountId} has not let us in`,
       { step: 'link-account' },
     );
   },
-  find: async ({ client }, { accountId }) =>
-    (await accessible(client, accountId))
-      ? { kind: 'found', ...made(accountId) }
+  send: (_ctx, { accountId }) => Promise.resolve(made(accountId)),
+  find: async ({ client }, wanted) =>
+    (await consented(client, wanted))
+      ? { kind: 'found', ...made(wanted.accountId) }
       : { kind: 'absent' },
   classify: classifyCloudflare,
 };

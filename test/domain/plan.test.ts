@@ -180,7 +180,7 @@ describe('the plan of an update', () => {
     expect(plan.steps[1]?.action).toMatchObject({
       operation: 'accounts.link',
       account,
-      params: { accountId: account },
+      params: { accountId: account, owner: { ofPrincipal: 'pr_owner', field: 'email' } },
     });
     expect(planWith({ request }).denials.map(({ rule }) => rule)).toContain('request');
   });

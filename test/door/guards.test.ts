@@ -15,6 +15,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'grant-once': 'door.test.ts',
   cause: 'door.test.ts',
   'undo-bounds': 'door.test.ts',
+  'derived-end': 'ends.test.ts',
   'close-absent': 'door.test.ts',
   'resume-once': 'door.test.ts',
   'claim-wait': 'redundant for safety: docs/effects.md',

@@ -15,6 +15,12 @@ export type Behaviour =
   /** Holds the call until it is let go, then acts and succeeds: for a stop in between. */
   | 'slow';
 
+const DENIALS: ReadonlySet<string> = new Set([
+  'POLICY_DENIED',
+  'POLICY_MISSING',
+  'BUDGET_EXCEEDED',
+]);
+
 /**
  * A gateway without database and provider, for the executor alone: what it does is set by the test, what it did can
  * be read. Everything that decides anything is tested on the real one.
@@ -32,6 +38,7 @@ export class GatewayDouble {
   end: RunState['phase'] | undefined;
   stopped = false;
   #cause: string | undefined;
+  #failed: string | undefined;
   #tookBack = false;
   #release: () => void = () => undefined;
   readonly #slow = new Promise<void>((resolve) => {
@@ -115,7 +122,7 @@ export class GatewayDouble {
       },
       finish: (runId, why) => {
         const byCause = (['rejected', 'expired', 'denied'] as const).find(
-          (end) => end === this.#cause,
+          (end) => end === (this.#cause === 'failure' ? this.#failed : this.#cause),
         );
         this.end = this.#tookBack ? 'reversed' : (byCause ?? 'reversed');
         return Promise.resolve(this.#state(runId, this.end, why));
@@ -129,7 +136,10 @@ export class GatewayDouble {
         return Promise.resolve({ accepted: true, action: 'retry', by: 'p_x' });
       },
       resume: () => Promise.resolve({ accepted: true, action: 'resume', by: 'p_x' }),
-      recordFailure: () => Promise.resolve(),
+      recordFailure: (_runId, _step, code) => {
+        this.#failed = DENIALS.has(code) ? 'denied' : 'reversed';
+        return Promise.resolve();
+      },
       stray: (_, activity) => Promise.reject(new Failure('ADMISSION_REFUSED', activity)),
       report: (runId) => Promise.resolve(this.#state(runId, this.end ?? 'running', 'reported')),
     };

@@ -216,9 +216,9 @@ test.each([
       step === at
         ? Promise.reject(new Failure('BUDGET_EXCEEDED', 'the cap has no room left'))
         : base.perform(runId, step, sender),
-    recordFailure: (_runId, step, code) => {
+    recordFailure: (runId, step, code, message) => {
       failures.push(`${step} ${code}`);
-      return Promise.resolve();
+      return base.recordFailure(runId, step, code, message);
     },
     // As the door: a denial is borne out by a denied plan alone, a failure by its record.
     closeDoor: (runId, cause) =>

@@ -71,7 +71,11 @@ test('every operation and its reversal do at the stand-in what their steps rely 
     name: 'Acme',
     standalone: true as const,
   });
-  expect(await linkAccount.find(ctx, { accountId: made.object })).toMatchObject({ kind: 'found' });
+  const link = { accountId: made.object, owner: 'Integration@sandbox.invalid' };
+  expect(await linkAccount.find(ctx, link)).toMatchObject({ kind: 'found' });
+  expect(await linkAccount.find(ctx, { ...link, owner: 'other@example.com' })).toEqual({
+    kind: 'absent',
+  });
   expect(await cloudflareReaders.account(cf, made.object)).toMatchObject({
     acceptedMembers: ['integration@sandbox.invalid'],
   });
