@@ -234,7 +234,8 @@ begin
                     /* guard:month-claim else false */ true /* end */);
   update effects e
      set state = 'claimed', attempt = e.attempt + 1, sender = p->>'sender',
-         clean = e.state = 'failed', epoch = e.epoch + case when v_bump then 1 else 0 end,
+         clean = e.state = 'failed' or surely_absent(e.effect_id),
+         epoch = e.epoch + case when v_bump then 1 else 0 end,
          stored_error = case when v_bump then null else e.stored_error end,
          key_since = case when v_bump then v_now
            else /* guard:key-since else v_now */ e.key_since /* end */ end,

@@ -1,6 +1,7 @@
 /**
  * Money: one locked balance row per (scope, month, currency), immutable postings. The month is the UTC month of
- * the database's clock. Rows are always locked in the order of (scope, month).
+ * the database's clock. Rows are always locked in the order of (scope, month), and the lock of the months (7002),
+ * under which rows and renewals come to be, before any of them: taken later, it closes a circle of waiters.
  */
 const balances = `
 create function standing_due(p_scope text, p_month text, p_currency text) returns bigint
@@ -97,9 +98,11 @@ begin
   for v_currency in select distinct i->>'currency' from jsonb_array_elements(p_items) i order by 1
   loop
     perform balances_lock(array(
-      select distinct c->>'scope' from jsonb_array_elements(p_items) i,
-             jsonb_array_elements(i->'caps') c where i->>'currency' = v_currency),
-      array[v_month], v_currency);
+      select c->>'scope' from jsonb_array_elements(p_items) i,
+             jsonb_array_elements(i->'caps') c where i->>'currency' = v_currency
+      union select unnest(r.scopes) from reservations r where r.run_id = p_run),
+      array(select v_month union select r.month from reservations r where r.run_id = p_run),
+      v_currency);
   end loop;
   for v_item in select i from jsonb_array_elements(p_items) i loop
     perform door_draw(p_run, v_item->>'step', v_item->'caps', (v_item->>'costMinor')::bigint,
@@ -122,6 +125,16 @@ end $$;
 `;
 
 const capture = `
+-- Before any balance of an effect that renews is touched.
+create function months_lock(p_effect effects) returns void language plpgsql volatile as $$
+begin
+  if exists (select 1 from commitments c where c.effect_id = p_effect.effect_id)
+     or exists (select 1 from plan_steps s where s.run_id = p_effect.run_id
+          and s.step = p_effect.step and s.renewal_minor > 0) then
+    perform pg_advisory_xact_lock(7002);
+  end if;
+end $$;
+
 -- Books what was really charged, in full, in the month of the reservation; the rest of it goes back. More than
 -- was reserved: a fence on the run and a case, whose text is returned. The caller holds the run's row, behind
 -- which every authorizer of this run reads its fences.
@@ -144,6 +157,7 @@ begin
   v_month := case when v_res.state = 'reserved'
     then /* guard:book-by-reservation else utc_month(countersign_now()) */ v_res.month /* end */
     else utc_month(countersign_now()) end;
+  perform months_lock(v);
   perform balances_lock(v_res.scopes, array[v_month, v_res.month], v_res.currency);
   update balances b set reserved_minor = b.reserved_minor - v_reserved
    where b.scope = any(v_res.scopes) and b.month = v_res.month and b.currency = v_res.currency;
@@ -163,7 +177,7 @@ begin
     p_captured, v_res.currency, v_reserved));
 end $$;
 
--- What renews by itself is reserved first in each month it falls due.
+-- What renews by itself is reserved first in each month it falls due. The caller holds the lock of the months.
 create function commitment_begins(p_effect effects, p_res reservations, p_month text) returns void
 language plpgsql volatile as $$
 declare
@@ -173,7 +187,6 @@ begin
       on r.run_id = s.run_id and r.plan_revision = s.revision
    where s.run_id = p_effect.run_id and s.step = p_effect.step;
   if coalesce(v_step.renewal_minor, 0) = 0 or v_step.renewal_interval is null then return; end if;
-  perform pg_advisory_xact_lock(7002);
   insert into commitments (effect_id, scopes, currency, amount_minor, renews, since_month)
     values (p_effect.effect_id, p_res.scopes, p_res.currency, v_step.renewal_minor,
             v_step.renewal_interval, p_month)
@@ -188,7 +201,6 @@ create function commitment_ends(p_effect text) returns void language plpgsql vol
 declare
   v commitments;
 begin
-  perform pg_advisory_xact_lock(7002);
   update commitments c set ended_month = utc_month(countersign_now())
    where c.effect_id = p_effect and c.ended_month is null returning * into v;
   if v.effect_id is not null then

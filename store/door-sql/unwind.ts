@@ -172,6 +172,7 @@ begin
       v_row.captured_minor using errcode = 'CS004';
   end if;
   perform close_needs(v_row, v_outcome, v_base);
+  perform months_lock(v_row);
   perform door_release(v_row.run_id, v_row.step);
   perform door_refund(v_row, v_refunded);
   if v_outcome in ('reversed', 'mitigated') then perform commitment_ends(v_row.effect_id); end if;

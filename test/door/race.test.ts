@@ -7,6 +7,8 @@ import pg from 'pg';
 import { STATES, sqlState } from '../../store/failures.js';
 import { verifyLog } from '../../store/log.js';
 import type { AuthorizeAsk } from '../../gateway/door-contract.js';
+import { reservePlan } from '../../store/reservations.js';
+import { asOwner } from '../store/as-owner.js';
 import { askFor, effectOf, openScratch, seedPlan, seedRun, type Scratch } from './seed.js';
 import { without } from './without.js';
 
@@ -284,5 +286,58 @@ test('a run has one row for a step, whoever asks for it at once', async () => {
   expect(answers.filter((answer) => answer.verdict === 'exists')).toHaveLength(11);
   expect(effectOf(scratch, { runId: asked.runId, steps: [...STEPS] }, 'create-customer')).toBe(
     asked.effectId,
+  );
+});
+
+test('charges that renew, their ends and new plans over one cap never wait for each other in a circle', async () => {
+  const shared = { scope: 'race-of-months', capMinor: 100_000 };
+  const capped = async (): Promise<AuthorizeAsk> => {
+    const one = await newAsk();
+    return { ...one, caps: [shared, { scope: `run:${one.runId}`, capMinor: 1_000 }] };
+  };
+  const settled: AuthorizeAsk[] = [];
+  const opening: AuthorizeAsk[] = [];
+  for (let count = 0; count < 40; count += 1) {
+    const one = await capped();
+    settled.push(one);
+    opening.push(await capped());
+    expect(await scratch.door.authorize(one)).toMatchObject({ verdict: 'granted' });
+  }
+  await asOwner(
+    scratch.db,
+    ['plan_steps'],
+    `update plan_steps set renewal_minor = 100, renewal_interval = 'month'`,
+  );
+  const charge = async (one: AuthorizeAsk): Promise<void> => {
+    await scratch.door.settle({
+      effectId: one.effectId,
+      attempt: 1,
+      outcome: 'succeeded',
+      object: `sub_${one.runId}`,
+      fields: {},
+      capturedMinor: 100,
+      evidence: {},
+    });
+    await sql`insert into temporal_ends values (${one.runId}, 'FAILED', countersign_now())`.execute(
+      scratch.db,
+    );
+    const { runId, step } = one;
+    await scratch.door.closeDoor({ runId, cause: { kind: 'temporal', status: 'FAILED' } });
+    await scratch.door.markClosing(runId, step);
+    await scratch.door.authorizeUndo({ runId, step, httpTimeoutMs: 1, sender: 'race' });
+    const residue = { minor: 0, text: '' };
+    await scratch.door.closeRow({ runId, step, outcome: 'reversed', refundedMinor: 100, residue });
+  };
+  const open = ({ runId, caps }: AuthorizeAsk): Promise<void> =>
+    scratch.db
+      .transaction()
+      .execute((tx) =>
+        reservePlan(tx, runId, [
+          { step: 'create-customer', costMinor: 100, currency: 'USD', caps },
+        ]),
+      );
+  const answers = await Promise.allSettled([...settled.map(charge), ...opening.map(open)]);
+  expect(answers.flatMap((one) => (one.status === 'rejected' ? [String(one.reason)] : []))).toEqual(
+    [],
   );
 });
