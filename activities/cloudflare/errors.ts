@@ -1,4 +1,5 @@
 import type { Classified } from '../../gateway/operation.js';
+import { isRefusal } from '../refusals.js';
 
 interface CloudflareErrorShape {
   readonly status?: unknown;
@@ -63,7 +64,7 @@ function verdictOf(status: number | undefined, code: number | undefined): Verdic
   // "An unknown error has occurred": a lock in their database, whatever the status says.
   if (code === 10013)
     return { proof: 'unknown', code: 'OUTCOME_UNKNOWN', message: 'the provider failed' };
-  if (status >= 400 && status < 500)
+  if (isRefusal(status))
     return {
       proof: 'unstored-refusal',
       code: 'PROVIDER_REFUSED',

@@ -1,4 +1,5 @@
 import type { Classified } from '../../gateway/operation.js';
+import { isRefusal } from '../refusals.js';
 
 /** What the stripe package throws, as far as it is looked at: never its `raw`, which holds the provider's body. */
 interface StripeErrorShape {
@@ -76,13 +77,13 @@ function verdictOf(
       code: 'PROVIDER_UNAVAILABLE',
       message: 'the provider is busy',
     };
-  if (status >= 400 && status < 500)
+  if (isRefusal(status))
     return {
       proof: 'unstored-refusal',
       code: 'PROVIDER_REFUSED',
       message: `the request was refused with ${status}`,
     };
-  return shape.headers?.['idempotent-replayed'] === 'true'
+  return status >= 500 && shape.headers?.['idempotent-replayed'] === 'true'
     ? {
         proof: 'stored-500',
         code: 'OUTCOME_UNKNOWN',

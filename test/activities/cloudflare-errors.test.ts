@@ -43,6 +43,8 @@ const ROWS: readonly [string, Answer, Pick<Classified, 'proof' | 'code'>][] = [
   ['a lock in their database', refusal(400, 10013), UNKNOWN],
   ['a failure of their own', refusal(500, 10013), UNKNOWN],
   ['an answer that is no JSON', { status: 502, body: 'bad gateway CANARY' }, UNKNOWN],
+  ['a time-out told as a refusal', refusal(408, undefined), UNKNOWN],
+  ['a connection that was closed over it', refusal(499, undefined), UNKNOWN],
   ['a connection that broke', 'lost', UNKNOWN],
 ];
 

@@ -94,6 +94,11 @@ const ROWS: readonly [string, Answer, Pick<Classified, 'proof' | 'code'>][] = [
     { status: 504, body: 'upstream timed out' },
     { proof: 'unknown', code: 'OUTCOME_UNKNOWN' },
   ],
+  [
+    'a time-out told as a refusal',
+    { status: 408, body: error({ type: 'invalid_request_error' }) },
+    { proof: 'unknown', code: 'OUTCOME_UNKNOWN' },
+  ],
   ['a connection that broke', 'lost', { proof: 'unknown', code: 'OUTCOME_UNKNOWN' }],
 ];
 
