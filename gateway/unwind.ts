@@ -1,6 +1,7 @@
-import { invariant } from '../domain/errors.js';
+import { Failure, invariant } from '../domain/errors.js';
 import type { RunId } from '../domain/ids.js';
 import type { EffectStep } from '../domain/steps.js';
+import { goingBackForMs } from '../store/resolutions.js';
 import type { Reversed, Sender } from './contract.js';
 import type { EffectRow } from './door-contract.js';
 import { readBack } from './effect.js';
@@ -13,12 +14,31 @@ import { report } from './report.js';
 import { undo } from './undo.js';
 import type { Waits } from './undo.js';
 
+/** What is not back by then needs a person, who may well say `retry`: then it has as long again. In ms. */
+const PATIENCE_MS = 3 * 24 * 3_600_000;
+
 /**
- * One step back: marks the row, waits until nothing can arrive any more, settles what is found, looks whether others
- * use it, reverses, reads back, closes the row. Answers `done: false` where only time or a provider is waited for.
+ * One step back, as far as it goes now. Answers `done: false` where only time or a provider is waited for, for three days.
  * @throws NO_CAUSE, USED_BY_OTHERS, COMPENSATION_FAILED, OUTCOME_UNKNOWN
  */
 export async function reverse(
+  parts: Parts,
+  runId: RunId,
+  step: EffectStep,
+  sender: Sender,
+): Promise<Reversed> {
+  const reversed = await takeBack(parts, runId, step, sender);
+  if (reversed.done || (await goingBackForMs(parts.db, runId)) < PATIENCE_MS) return reversed;
+  throw new Failure('COMPENSATION_FAILED', `not taken back in three days: ${reversed.why}`, {
+    step,
+  });
+}
+
+/**
+ * One step back: marks the row, waits until nothing can arrive any more, settles what is found, looks whether others
+ * use it, reverses, reads back, closes the row.
+ */
+async function takeBack(
   parts: Parts,
   runId: RunId,
   step: EffectStep,

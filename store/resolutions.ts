@@ -52,3 +52,13 @@ export async function insertResolution(
     });
   });
 }
+
+/** How long a run has been going back since its door closed, or since a person last said how it goes on. In ms. */
+export async function goingBackForMs(db: Executor, runId: string): Promise<number> {
+  const { rows } = await sql<{ ms: number }>`
+    select coalesce(extract(epoch from countersign_now() - greatest(r.door_at, (
+      select max(o.recorded_at) from resolutions o where o.run_id = r.run_id and o.accepted
+    ))) * 1000, 0)::bigint as ms
+      from runs r where r.run_id = ${runId}`.execute(db);
+  return rows[0]?.ms ?? 0;
+}

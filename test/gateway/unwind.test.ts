@@ -270,6 +270,23 @@ test('a reversal that does not get done says so, and goes on when it can', async
   expect(await reversed(house, runId, 'start-subscription')).toMatchObject({ done: true });
 });
 
+test('a reversal that is not done in three days needs a person, whose retry gives it as long again', async () => {
+  const runId = await failedAfter('start-subscription');
+  house.world.stubborn.add('start-subscription');
+  await house.gateway.closeDoor(runId, { kind: 'failure', step: 'deploy-site' });
+  const reverse = () => house.gateway.reverse(runId, 'start-subscription', sender());
+  await house.advance(71 * 3_600_000);
+  expect(await reverse()).toMatchObject({ done: false });
+  await house.advance(2 * 3_600_000);
+  await expect(reverse()).rejects.toMatchObject({
+    code: 'COMPENSATION_FAILED',
+    message: expect.stringContaining('still there') as unknown,
+  });
+  const order = { runId, step: 'start-subscription', action: 'retry' } as const;
+  await house.gateway.resolve(runId, await resolveBy(house.ada, order));
+  expect(await reverse()).toMatchObject({ done: false });
+});
+
 test('killed after the reversal, the next attempt finds it done and takes nothing back twice', async () => {
   const runId = await failedAfter('start-subscription');
   await house.gateway.closeDoor(runId, { kind: 'failure', step: 'deploy-site' });
