@@ -13,6 +13,7 @@ const YOUNG_SECONDS = 60;
  */
 export async function effectsDue(
   db: Executor,
+  limit = DUE_MAX,
 ): Promise<readonly { runId: string; step: string; effectId: EffectId }[]> {
   const { rows } = await sql<{ run_id: string; step: string; effect_id: EffectId }>`
     select e.run_id, e.step, e.effect_id from effects e
@@ -29,7 +30,7 @@ export async function effectsDue(
              and r.begun_at >= e.send_by + due.after))
      order by (select max(r.begun_at) from effect_reads r
        where r.effect_id = e.effect_id and r.begun_at > e.send_by) nulls first,
-       e.send_by, e.effect_id limit ${DUE_MAX}`.execute(db);
+       e.send_by, e.effect_id limit ${limit}`.execute(db);
   return rows.map(({ run_id, step, effect_id }) => ({
     runId: run_id,
     step,

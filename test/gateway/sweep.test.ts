@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { Parts } from '../../gateway/parts.js';
 import { stop } from '../../gateway/stop.js';
 import { sweep } from '../../gateway/sweep.js';
 import type { SweepDeps, Swept, TemporalStatus } from '../../gateway/sweep.js';
+import { effectsDue } from '../../store/sweep-rows.js';
 import {
   admitted,
   approved,
@@ -29,8 +31,11 @@ afterEach(async () => {
   await house.close();
 });
 
-const swept = (temporal: Partial<SweepDeps['temporal']> = {}): Promise<Swept> =>
-  sweep(house.parts, {
+const swept = (
+  temporal: Partial<SweepDeps['temporal']> = {},
+  parts: Parts = house.parts,
+): Promise<Swept> =>
+  sweep(parts, {
     temporal: { namespace: 'default', cluster: 'c1', ...temporal },
     describeRun: (runId) => Promise.resolve(statuses.get(runId) ?? 'RUNNING'),
     startRepair: (runId, status) => {
@@ -69,6 +74,40 @@ test('a double is found, and its refund proposed', async () => {
     kind: 'double',
     text: expect.stringMatching(/thing_double.*refund 19\.00 USD/) as unknown,
   });
+});
+
+test('a double that is found together with the first is not missed', async () => {
+  const runId = await admitted(house);
+  house.stub.faults.set('create-customer', ['slow-act']);
+  await perform(house, runId, 'create-customer').catch(() => undefined);
+  house.stub.releaseSlow();
+  for (const id of ['thing_second', 'thing_third'])
+    house.stub.things.push({ ...house.stub.things[0]!, id });
+  await house.advance(HOUR_MS + 10_000);
+  expect((await swept()).cases).toBe(2);
+  expect(await cases()).toEqual(['double', 'double']);
+});
+
+test('what cannot be read has its turn, and then holds up nobody', async () => {
+  const runId = await admitted(house);
+  await approved(house, runId, 'plan');
+  await performedUpTo(house, runId, 'link-account');
+  await house.advance(HOUR_MS + 10_000);
+  const [first] = await effectsDue(house.db, 1);
+  expect(first?.step).toBe('create-customer');
+  await house.parts.door.startRead(first!.effectId);
+  expect((await effectsDue(house.db, 1))[0]?.step).toBe('link-account');
+  expect(await effectsDue(house.db)).toHaveLength(2);
+});
+
+test('an effect that breaks the sweep’s own code is a case, and the others are read', async () => {
+  const runId = await admitted(house);
+  await approved(house, runId, 'plan');
+  await performedUpTo(house, runId, 'link-account');
+  await house.advance(HOUR_MS + 10_000);
+  const effects = new Map([...house.parts.effects].filter(([name]) => name !== 'customers.create'));
+  expect(await swept({}, { ...house.parts, effects })).toMatchObject({ readBack: 1, unread: 1 });
+  expect(await cases()).toEqual(['unreadable']);
 });
 
 test('what turns up after a row was closed as never happened opens a case', async () => {
