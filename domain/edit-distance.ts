@@ -27,7 +27,9 @@ function at(row: readonly number[], column: number): number {
 
 /** The member of `known` that `text` was probably meant to be, or undefined. */
 export function closestOf(text: string, known: readonly string[]): string | undefined {
+  // Further apart in length than a slip is, and a long text takes long to compare.
   const ranked = known
+    .filter((candidate) => Math.abs(candidate.length - text.length) <= 2)
     .map((candidate) => ({ candidate, distance: editDistance(text, candidate) }))
     .sort((one, other) => one.distance - other.distance);
   const best = ranked[0];

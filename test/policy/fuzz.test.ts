@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { FileRefused } from '../../client/errors.js';
 import { parsePolicyFile } from '../../client/policy-file.js';
+import { closestOf } from '../../domain/edit-distance.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import { ROOT } from '../helpers/build.js';
@@ -134,6 +135,13 @@ test(
   },
   Math.max(120_000, RUNS * 60),
 );
+
+test('a key of a thousand letters is compared with no other', () => {
+  const took = cpuMsOf(() => {
+    for (let round = 0; round < 100; round += 1) closestOf('#'.repeat(1_000), ['format', 'name']);
+  });
+  expect(took).toBeLessThanOrEqual(CPU_MAX_MS);
+});
 
 test('10 MB are refused without being parsed', () => {
   for (const piece of ['a: 1\n', '[', '- ', '"', '#', '\\', '\u{1f600}', '&a ']) {
