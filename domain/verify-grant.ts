@@ -6,10 +6,11 @@ import { type ActionDocument, type GateDocument, gateSchema } from './documents.
 import type { Digest } from './ids.js';
 import { decideAction } from './policy/decide.js';
 import type { Policy } from './policy/schema.js';
-import { asksMoreThan } from './policy/verdict.js';
+import { asksMoreThan, isStricter } from './policy/verdict.js';
 import { ProtocolError } from './reasons.js';
 import { groupsOf, type Register } from './register.js';
 import type { Request } from './request.js';
+import type { Tier } from './steps.js';
 
 /** A gate as it lies in the database, as the exact text that was digested. */
 export interface StoredGate {
@@ -29,6 +30,8 @@ export interface GrantUse {
   readonly requestDigest: Digest;
   /** Rebuilt from the very parameters that will be sent; digested here, not by the caller. */
   readonly action: ActionDocument;
+  /** What the plan that people saw asked for this action. */
+  readonly tier: Tier;
   readonly nowMs: number;
 }
 
@@ -66,7 +69,8 @@ export function verifyGrant(use: GrantUse): GrantVerdict {
     action: use.action,
     nowMs: use.nowMs,
   });
-  if (asksMoreThan(now, gate.rule))
+  // guard: only a stricter word voids, and sign-off is one beside approve even where the same group gives both.
+  if (asksMoreThan(now, gate.rule) || isStricter(now.verdict, use.tier))
     return no('policy-stricter', now.why.map(({ rule }) => rule).join(', '));
   return {
     granted: true,

@@ -29,7 +29,7 @@ import { readRegister, rolesOf } from './roles.js';
 
 type Road = 'signal' | 'update' | 'cli' | 'http';
 
-/** Refusals kept whole for each gate; a flood of them is then neither stored nor logged. */
+/** Refusals kept whole for each gate of each run; a flood of them is then neither stored nor logged. */
 const REFUSALS_KEPT = 100;
 
 /**

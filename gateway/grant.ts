@@ -7,7 +7,7 @@ import { decideAction } from '../domain/policy/decide.js';
 import { verifyGrant } from '../domain/verify-grant.js';
 import { databaseNow } from '../store/clock.js';
 import { decisionsOf } from '../store/decision-rows.js';
-import { gatesListing } from '../store/gate-rows.js';
+import { gatesListing, planOfGate } from '../store/gate-rows.js';
 import type { Row } from '../store/schema.js';
 import type { CapAsk } from './door-contract.js';
 import type { Effect } from './effect.js';
@@ -88,6 +88,7 @@ async function verified(
   const decisions = await decisionsOf(parts.db, gate.gate_id);
   const { request_digest: requestDigest } = run.row;
   if (!isDigest(requestDigest)) throw new Error(`invariant: ${requestDigest} is a digest`);
+  const seen = await planOfGate(parts.db, gate);
   const verdict = verifyGrant({
     instance: parts.instance,
     gate: { document: gate.document, state: gate.state },
@@ -101,6 +102,7 @@ async function verified(
     request: run.request,
     requestDigest,
     action: effect.document,
+    tier: plannedStep(seen?.plan ?? run.plan, effect.step)?.tier ?? 'autonomous',
     nowMs: (await databaseNow(parts.db)).getTime(),
   });
   const gateId = parseGateId(gate.gate_id)?.gateId;

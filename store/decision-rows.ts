@@ -56,10 +56,15 @@ export async function insertDecision(
     .execute();
 }
 
-/** How many refusals of this kind are on record, and whether this very one is. */
+/** How many refusals of this kind are on record for this run, and whether this very one is. */
 export async function refusalsOf(
   db: Executor,
-  of: { readonly asked: string; readonly detail: string },
+  of: {
+    readonly runId: string;
+    readonly asked: string;
+    readonly reason: string;
+    readonly detail: string;
+  },
 ): Promise<{ readonly count: number; readonly same: boolean }> {
   const { count, same } = await db
     .selectFrom('refusals')
@@ -67,7 +72,11 @@ export async function refusalsOf(
       sql<number>`count(*)`.as('count'),
       sql<boolean>`coalesce(bool_or(detail = ${of.detail}), false)`.as('same'),
     ])
-    .where('asked', '=', of.asked)
+    .where('run_id', '=', of.runId)
+    .where((eb) =>
+      // A gate that is not there may bear any name: all of those count together.
+      of.reason === 'gate-unknown' ? eb('reason', '=', of.reason) : eb('asked', '=', of.asked),
+    )
     .executeTakeFirstOrThrow();
   return { count, same };
 }

@@ -99,6 +99,7 @@ function use(changes: Partial<GrantUse> = {}): GrantUse {
     request,
     requestDigest: requestDigestOf(request),
     action,
+    tier: 'sign-off',
     nowMs: Date.parse('2026-11-21T10:00:00.000Z'),
     ...changes,
   };
@@ -317,6 +318,11 @@ describe('a grant', () => {
           override: { approvals: [{ tier: 'sign-off', allOf: [{ group: 'legal', count: 1 }] }] },
         }),
       },
+      'policy-stricter',
+    ],
+    [
+      'a policy that asks the same people for a sign-off now',
+      { tier: 'approve' },
       'policy-stricter',
     ],
     [

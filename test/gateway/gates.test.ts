@@ -148,6 +148,23 @@ test('an unsigned approval, a signature over other words and junk change nothing
   expect(await house.gateway.gateStatus(runId, gate.gateId)).toMatchObject({ state: 'open' });
 });
 
+test('a flood of refused decisions is cut short for its own run alone, whatever gates it names', async () => {
+  const [one, other] = [await admitted(house, 'one'), await admitted(house, 'other')];
+  const gate = await opened(house, one, 'plan');
+  const good = await decisionOf(house, gate, house.ada);
+  for (let count = 0; count < 130; count += 1) {
+    await house.gateway.recordDecision(one, { junk: `${count}` }, 'signal');
+    const nowhere = { ...good, gateId: `provision/one:plan:${count + 2}` };
+    await house.gateway.recordDecision(one, nowhere, 'signal');
+  }
+  const kept = async (runId: string): Promise<number> =>
+    (await house.db.selectFrom('refusals').select('id').where('run_id', '=', runId).execute())
+      .length;
+  expect(await kept(one)).toBe(2 * 100);
+  await house.gateway.recordDecision(other, { junk: '0' }, 'signal');
+  expect(await kept(other)).toBe(1);
+});
+
 test('one valid reject closes the gate for good', async () => {
   const runId = await admitted(house);
   const gate = await opened(house, runId, 'plan');
