@@ -10,6 +10,7 @@ export interface InstanceTable {
   mode: InstanceMode;
   temporal_namespace: string | null;
   temporal_cluster: string | null;
+  door_digest: string | null;
   created_at: Generated<Date>;
 }
 export type InstanceMode = 'embedded' | 'production';
@@ -293,6 +294,7 @@ export interface StopsTable {
   reason: string;
   stopped_by: string;
   proven: boolean;
+  mode: Generated<'unwind' | 'hold'>;
   fenced_at: Date;
   drained_at: Date | null;
   lifted_at: Date | null;

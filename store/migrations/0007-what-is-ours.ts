@@ -1,10 +1,8 @@
-import { unwindSql } from '../door-sql/unwind.js';
-
 /**
  * What a reversal may take for ours. `refused`: the row had surely done nothing when it was marked `closing`.
  * `begun_at`: the first send since the row had last surely done nothing; what was there before it is not what it made.
  */
-const columns = `
+export const whatIsOurs = `
 alter table effects
   add column refused boolean not null default false,
   add column begun_at timestamptz;
@@ -19,7 +17,3 @@ end $$;
 create trigger effects_begin before insert or update on effects
   for each row execute function effect_begins();
 `;
-
-/** A database that has the door's functions gets them as they are now. */
-export const whatIsOurs =
-  columns + unwindSql.replaceAll('create function', 'create or replace function');

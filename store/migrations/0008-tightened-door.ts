@@ -1,5 +1,3 @@
-import { doorFunctions } from './0004-door.js';
-
 /** Sites are named by their digest: what is stored under one is written once. */
 const bundlesAppendOnly = ['bundles', 'bundle_files']
   .map(
@@ -14,12 +12,6 @@ create trigger ${table}_all before truncate on ${table}
 const ends = `
 alter table runs add constraint runs_end_phase
   check (end_phase in ('completed', 'reversed', 'denied', 'rejected', 'expired'));
-drop function if exists door_finish(text, text, text);
 `;
 
-/** A database made by an earlier version gets the door's functions as they are now. */
-const doorAsItIsNow = doorFunctions
-  .replace(/create type [^;]*;/g, '')
-  .replaceAll('create function', 'create or replace function');
-
-export const tightenedDoor = bundlesAppendOnly + ends + doorAsItIsNow;
+export const tightenedDoor = bundlesAppendOnly + ends;

@@ -86,3 +86,33 @@ test('amounts arrive as numbers, and beyond the safe range as an error', async (
   expect(read.rows[0]?.n).toBe(Number.MAX_SAFE_INTEGER);
   await expect(sql`select 9007199254740992::bigint as n`.execute(db)).rejects.toThrow('safe range');
 });
+
+test('a door of another version is replaced whole by a migrate, and what it holds stays', async () => {
+  const other = await freshDatabase();
+  try {
+    const { id } = await migrate(other.url);
+    const former = connect(other.url);
+    try {
+      // As an earlier version would have left it: one function less, one with other arguments.
+      await sql`drop function door_stop(text, text, text, boolean, text)`.execute(former);
+      await sql
+        .raw(
+          "create function door_stop(p_scope text) returns bigint language sql as 'select 1::bigint'",
+        )
+        .execute(former);
+      await sql`update instance set door_digest = 'another'`.execute(former);
+      expect((await migrate(other.url)).id).toBe(id);
+      const { rows } = await sql<{ count: number }>`
+        select count(*)::int as count from pg_proc where proname = 'door_stop' and pronargs = 5`.execute(
+        former,
+      );
+      expect(rows[0]?.count).toBe(1);
+      const stopped = sql`select door_stop('all', 'why', 'somebody', false, 'hold')`;
+      await expect(stopped.execute(former)).resolves.toBeDefined();
+    } finally {
+      await former.destroy();
+    }
+  } finally {
+    await other.drop();
+  }
+});
