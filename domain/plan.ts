@@ -182,4 +182,11 @@ export interface RunState {
   readonly waitsFor?: { readonly what: string; readonly who: string; readonly command: string };
   readonly denials?: readonly Denial[];
   readonly cases?: readonly string[];
+  /** The stop in force over it; one that unwinds before one that holds. */
+  readonly stopped?: {
+    readonly scope: string;
+    readonly mode: 'unwind' | 'hold';
+    readonly reason: string;
+    readonly by: string;
+  };
 }

@@ -41,12 +41,20 @@ export interface Door {
   finish(runId: RunId, why: string): Promise<FinishAnswer>;
 
   /** Takes the fence lock exclusively; what is on the wire is listed. */
-  stop(ask: { scope: string; reason: string; by: string; proven: boolean }): Promise<StopRecord>;
+  stop(ask: {
+    scope: string;
+    reason: string;
+    by: string;
+    proven: boolean;
+    /** What the stop wants of the runs under it; absent: `unwind`, which overrules `hold`. */
+    mode?: 'unwind' | 'hold';
+  }): Promise<StopRecord>;
   /** Lifts a fence; the caller has verified the signed statement whose digest is given. */
   resume(ask: { scope: string; by: string; statementDigest: Digest }): Promise<boolean>;
   /** fenced at, drained at, and what is not yet drained. */
   drained(scope: string): Promise<StopRecord>;
-  fences(runId: RunId): Promise<readonly string[]>;
+  /** The stops in force over a run, one over a provider that it still plans to act at among them. */
+  fences(runId: RunId): Promise<readonly Fence[]>;
 }
 
 export interface AuthorizeAsk {
@@ -196,6 +204,14 @@ export type CauseRecord =
   | { readonly kind: 'denied' | 'stopped' }
   | { readonly kind: 'resolved'; readonly step: string }
   | { readonly kind: 'temporal'; readonly status: string };
+
+/** A stop in force. */
+export interface Fence {
+  readonly scope: string;
+  readonly mode: 'unwind' | 'hold';
+  readonly reason: string;
+  readonly by: string;
+}
 
 export interface StopRecord {
   readonly scope: string;

@@ -11,6 +11,7 @@ import type {
   Door,
   DoorAnswer,
   EffectRow,
+  Fence,
   FinishAnswer,
   ReadStanding,
   ReadTicket,
@@ -110,8 +111,8 @@ function unwinding(db: Database): Part<Unwinding> {
 
 function fencing(db: Database): Part<'stop' | 'resume' | 'drained' | 'fences'> {
   return {
-    stop: async ({ scope, reason, by, proven }) => {
-      await query(db, sql`select door_stop(${scope}, ${reason}, ${by}, ${proven})`);
+    stop: async ({ scope, reason, by, proven, mode = 'unwind' }) => {
+      await query(db, sql`select door_stop(${scope}, ${reason}, ${by}, ${proven}, ${mode})`);
       return drained(db, scope);
     },
     resume: async ({ scope, by, statementDigest }) => {
@@ -120,15 +121,16 @@ function fencing(db: Database): Part<'stop' | 'resume' | 'drained' | 'fences'> {
     },
     drained: (scope: string) => drained(db, scope),
     fences: async (runId: RunId) => {
-      const rows = await query<{ scope: string }>(
+      const rows = await query<Fence>(
         db,
-        sql`select f.scope from fences f join runs r on r.run_id = ${runId}
+        sql`select f.scope, t.mode, t.reason, t.stopped_by as by
+              from fences f join stops t on t.stop_id = f.stop_id join runs r on r.run_id = ${runId}
             where scope_covers(f.scope, r, '') or (f.scope like 'provider/%' and exists (
               select 1 from plan_steps s where s.run_id = r.run_id and s.kind = 'act'
                 and s.revision = r.plan_revision and f.scope = 'provider/' || s.provider))
             order by f.scope`,
       );
-      return rows.map((row) => row.scope);
+      return rows;
     },
   };
 }

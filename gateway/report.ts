@@ -20,6 +20,8 @@ export async function report(parts: Parts, runId: RunId): Promise<RunState> {
   const effects = await parts.door.rows(runId);
   const rows = await readRunRows(parts.db, runId);
   const verified = await isVerified(parts.db, runId);
+  const fences = await parts.door.fences(runId);
+  const stopped = fences.find(({ mode }) => mode === 'unwind') ?? fences[0];
   const steps = plan === undefined ? [] : stepsOf(plan, effects, { ...rows, verified });
   const open = rows.gates.findLast(({ state }) => state === 'open');
   return {
@@ -35,6 +37,7 @@ export async function report(parts: Parts, runId: RunId): Promise<RunState> {
     ),
     ...(open === undefined ? {} : { waitsFor: approvalOf(runId, open) }),
     ...(plan === undefined || plan.denials.length === 0 ? {} : { denials: plan.denials }),
+    ...(stopped === undefined || row.end_phase !== null ? {} : { stopped }),
     ...(rows.cases.length === 0 ? {} : { cases: rows.cases.map(({ text }) => text) }),
   };
 }

@@ -7,7 +7,7 @@ import type { RunId } from '../domain/ids.js';
 import type { EffectStep } from '../domain/steps.js';
 import { insertResolution, readResolution } from '../store/resolutions.js';
 import { recordRefusal } from '../store/refusals.js';
-import { widerStops } from '../store/stop-scope.js';
+import { wasLifted, widerStops } from '../store/stop-scope.js';
 import type { ResolveVerdict } from './contract.js';
 import type { EffectRow } from './door-contract.js';
 import { contextOf } from './effect.js';
@@ -117,8 +117,8 @@ async function readUndone(
 }
 
 /**
- * Lifts the fence over one run, on a signed statement, once. Not while a wider stop covers it: going on would meet that
- * one at the next step and unwind.
+ * Lets a held run go on, on a signed statement that lifted a stop over it, once: its own, or a wider one. Nothing goes
+ * on under a stop that still stands.
  */
 export async function resume(
   parts: Parts,
@@ -127,14 +127,25 @@ export async function resume(
 ): Promise<ResolveVerdict> {
   const read = parsed(message, (value) => resumeMessageSchema.safeParse(value));
   if ('reason' in read) return refuse(parts, runId, 'resume', read.reason);
-  if (read.message.scope !== `run/${runId}`) return refuse(parts, runId, 'resume', 'run-mismatch');
+  const { scope, by } = read.message;
+  if (scope.startsWith('run/') && scope !== `run/${runId}`)
+    return refuse(parts, runId, 'resume', 'run-mismatch');
   await loadRun(parts, runId);
+  // Going on under a wider stop would meet that one at the next step.
   const wider = await widerStops(parts.db, runId);
-  if (wider.length > 0) return refuse(parts, runId, 'resume', 'still-stopped');
-  const lifted = await liftFence(parts, read.message);
-  return lifted.lifted
-    ? { accepted: true, action: 'resume', by: read.message.by }
-    : refuse(parts, runId, 'resume', lifted.reason);
+  if (scope === `run/${runId}` && wider.length > 0)
+    return refuse(parts, runId, 'resume', 'still-stopped');
+  // What this statement lifted before, here by an earlier try or by whoever sent it to all runs, stays lifted.
+  if (!(await wasLifted(parts.db, scope, orderDigestOf(read.message)))) {
+    const lifted = await liftFence(parts, read.message);
+    // Held by a stop that somebody has lifted since: nothing stands in the way of this word over the run itself.
+    const free = scope === `run/${runId}` && !lifted.lifted && lifted.reason === 'nothing-to-lift';
+    if (!lifted.lifted && !free) return refuse(parts, runId, 'resume', lifted.reason);
+  }
+  const [standing] = await parts.door.fences(runId);
+  return standing === undefined
+    ? { accepted: true, action: 'resume', by }
+    : refuse(parts, runId, 'resume', 'still-stopped');
 }
 
 function parsed<T>(

@@ -6,7 +6,7 @@ import type { StopRecord } from './door-contract.js';
 import type { Parts } from './parts.js';
 import { voidGate } from './void-gate.js';
 
-type Fence = Pick<Parts, 'db' | 'door'>;
+type Fencing = Pick<Parts, 'db' | 'door'>;
 
 /**
  * The off switch: fences everything in the scope and makes its open gates void. Needs no signature, for it is the safe
@@ -14,12 +14,14 @@ type Fence = Pick<Parts, 'db' | 'door'>;
  * @throws REQUEST_INVALID for a scope of no known form
  */
 export async function stop(
-  parts: Fence,
+  parts: Fencing,
   ask: {
     readonly scope: string;
     readonly reason: string;
     readonly by: string;
     readonly proven: boolean;
+    /** What is wanted of the runs under it; absent: `unwind`. */
+    readonly mode?: 'unwind' | 'hold';
   },
 ): Promise<StopRecord> {
   const scope = scopeSchema.safeParse(ask.scope);
@@ -34,19 +36,29 @@ export async function stop(
   return record;
 }
 
-/** A stop over one run, as it comes through Temporal. */
+/**
+ * A stop over one run, as it comes through Temporal. A hold that a wider one already keeps is not written again: lifting
+ * the wider one is to let the run go on.
+ */
 export async function stopRun(
-  parts: Fence,
-  of: { readonly runId: RunId; readonly by: string; readonly reason: string; mode: string },
+  parts: Fencing,
+  of: {
+    readonly runId: RunId;
+    readonly by: string;
+    readonly reason: string;
+    readonly mode: 'unwind' | 'hold';
+  },
 ): Promise<void> {
+  if (of.mode === 'hold' && (await parts.door.fences(of.runId)).length > 0) return;
   await stop(parts, {
     scope: `run/${of.runId}`,
-    reason: `${of.mode}: ${of.reason}`,
+    reason: of.reason,
     by: of.by,
     proven: false,
+    mode: of.mode,
   });
 }
 
 /** Fenced at, drained at, and what may still end on the wire. */
-export const drained = (parts: Fence, scope: string): Promise<StopRecord> =>
+export const drained = (parts: Fencing, scope: string): Promise<StopRecord> =>
   parts.door.drained(scope);

@@ -28,6 +28,17 @@ export async function stoppedAlone(db: Executor, runIds: readonly string[]): Pro
   return rows.map(({ scope }) => scope.slice('run/'.length));
 }
 
+/** Has this very statement lifted a stop over the scope? */
+export async function wasLifted(db: Executor, scope: string, statement: string): Promise<boolean> {
+  const stop = await db
+    .selectFrom('stops')
+    .select('stop_id')
+    .where('scope', '=', scope)
+    .where('lifted_statement', '=', statement)
+    .executeTakeFirst();
+  return stop !== undefined;
+}
+
 /** Open gates of the runs that a stop covers; over a provider, of those that plan an action there. */
 export async function openGatesInScope(db: Executor, scope: string): Promise<GateId[]> {
   const { rows } = await sql<{ gate_id: string }>`

@@ -34,6 +34,7 @@ export async function endingOf(run: Run, error: unknown, at: At): Promise<Ending
   const { code, message } = failureOf(error);
   // A stop over a wider scope fences first and signals then: its mode is worth a moment's wait.
   if (code === 'FENCED' || code === 'CANCELLED') await inbox.stopComes();
+  if (code === 'FENCED' && inbox.stop === undefined) await heldByRecord(run);
   // Cancelled without a stop: somebody cancelled the activity itself. A hold cancels too, and stays a hold.
   if (code === 'CANCELLED' && inbox.stop === undefined)
     inbox.requestStop({ mode: 'unwind', by: 'temporal', reason: 'an activity was cancelled' });
@@ -50,6 +51,13 @@ export async function endingOf(run: Run, error: unknown, at: At): Promise<Ending
   // Denied at the effect (a stricter policy, a cap used up since): on record as a failure of that step.
   if (DENIALS.has(code)) return { kind: 'unwind', cause, why: message };
   return { kind: 'unwind', cause, why: `${at.planned ? at.step : 'planning'} failed: ${message}` };
+}
+
+/** A stop over a wider scope may be on record before its word reaches the run, or without one: it says what it wants. */
+async function heldByRecord(run: Run): Promise<void> {
+  const { stopped } = await closing.reportRun({ runId: run.runId });
+  if (stopped?.mode === 'hold')
+    run.inbox.requestStop({ mode: 'hold', by: stopped.by, reason: stopped.reason });
 }
 
 /** Puts a step's failure on record: the cause that the closing of the door asks for. */

@@ -407,7 +407,7 @@ async function stopAll(
 ): Promise<StopRecord> {
   const door = createDoor(db);
   const by = 'the demo';
-  await stop({ db, door }, { scope: 'all', reason, by, proven: false });
+  await stop({ db, door }, { scope: 'all', reason, by, proven: false, mode: 'unwind' });
   for (const { run_id: runId } of await openRunsUnder(db, 'all'))
     await client.run(runId).stop({ mode: 'unwind', reason, by });
   return eventually('the stop to be drained', async () => {

@@ -18,7 +18,7 @@ import { EXIT, Explanation, type ExitCode } from '../explain.js';
 import { refusalWords } from '../refusal-words.js';
 import { stateLines } from '../run-view.js';
 import { scopeOf, type ScopeOptions } from '../scope.js';
-import { registerScope, withScope } from './stop.js';
+import { registerScope, tellRuns, withScope } from './stop.js';
 import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 interface SignedOptions {
@@ -78,15 +78,36 @@ async function resume(context: Context, options: SignedOptions & ScopeOptions): 
   // A run lifts its own fence when the signed message reaches it: it must not act before it knows.
   if (scope.startsWith('run/')) return resumeRun(context, scope.slice('run/'.length), message);
   await lift(context, message);
-  const held = await heldAlone(context, scope);
-  context.print({ scope, lifted: true, held }, [
+  return goOn(context, message);
+}
+
+/** The runs that the lifted stop held get the statement that lifted it: none of them goes on without one. */
+async function goOn(context: Context, message: ResumeMessage): Promise<ExitCode> {
+  const { scope } = message;
+  const alone = await heldAlone(context, scope);
+  const runs = await openRunsUnder(await context.database(), scope);
+  const told = await tellRuns(
+    context,
+    runs.filter(({ door, run_id: run }) => door === 'open' && !alone.includes(run)),
+    (handle) => handle.resume(message),
+  );
+  const silent = told.filter(({ fault }) => fault !== undefined);
+  context.print({ scope, lifted: true, runs: told, held: alone }, [
     `${context.style.good('Lifted')} the stop over ${scope}.`,
-    ...(held.length === 0
+    ...(told.length === 0
+      ? []
+      : [`Told ${told.length - silent.length} of ${told.length} run(s): what it held goes on.`]),
+    ...silent.map(({ runId, fault }) =>
+      context.style.bad(`  ${runId} could not be told: ${fault ?? ''}`),
+    ),
+    ...(alone.length === 0
       ? []
       : ['Each run was stopped as well, and goes on when it is resumed by itself:']),
-    ...held.map((run) => `  countersign resume --run ${run} --reason "…" --key FILE`),
+    ...[...alone, ...silent.map(({ runId }) => runId)].map(
+      (run) => `  countersign resume --run ${run} --reason "…" --key FILE`,
+    ),
   ]);
-  return EXIT.done;
+  return silent.length === 0 ? EXIT.done : EXIT.otherwise;
 }
 
 /** Runs under the scope that stay held by a stop of their own. */

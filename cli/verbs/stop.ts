@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { RunUnknown } from '../../client/errors.js';
+import type { RunHandle } from '../../client/run-handle.js';
 import { listPrincipals } from '../../store/people.js';
 import { createDoor } from '../../gateway/door.js';
 import type { StopRecord } from '../../gateway/door-contract.js';
@@ -51,7 +52,7 @@ async function stop(context: Context, options: StopOptions): Promise<ExitCode> {
   const door = createDoor(db);
   const fenced = await fence(
     { db, door },
-    { scope, reason: options.reason, by: BY, proven: false },
+    { scope, reason: options.reason, by: BY, proven: false, mode: modeOf(options) },
   );
   context.tell(`fenced ${scope} at ${fenced.fencedAt}: no effect begins after this`);
   const runs = await openRunsUnder(db, scope);
@@ -59,7 +60,8 @@ async function stop(context: Context, options: StopOptions): Promise<ExitCode> {
     context.tell(
       'no such run is open: the fence stands in case it starts; if you meant another, find it with: countersign runs',
     );
-  const told = scope.startsWith('provider/') ? [] : await tellRuns(context, runs, options);
+  const order = { mode: modeOf(options), reason: options.reason, by: BY };
+  const told = await tellRuns(context, runs, (run) => run.stop(order));
   const drained = await untilDrained(context, () => door.drained(scope));
   const silent = told.filter((one) => one.fault !== undefined);
   context.print(
@@ -84,23 +86,25 @@ export async function registerScope(context: Context, scope: Scope): Promise<Sco
   return known === undefined ? scope : `principal/${known.principal_id}`;
 }
 
-interface Told {
+export interface Told {
   readonly runId: string;
   /** Why the run could not be told; the fence holds all the same. */
   readonly fault?: string;
 }
 
-async function tellRuns(
+const modeOf = ({ hold }: StopOptions): 'hold' | 'unwind' => (hold === true ? 'hold' : 'unwind');
+
+/** Tells each run; what cannot be told is named, and stops nobody else's telling. */
+export async function tellRuns(
   context: Context,
   runs: readonly { readonly run_id: string }[],
-  { reason, hold }: StopOptions,
+  tell: (run: RunHandle) => Promise<void>,
 ): Promise<Told[]> {
-  const mode = hold === true ? 'hold' : 'unwind';
   const told: Told[] = [];
   for (const { run_id: runId } of runs) {
     try {
       const client = await context.client();
-      await client.run(runId).stop({ mode, reason, by: BY });
+      await tell(client.run(runId));
       told.push({ runId });
     } catch (error) {
       // A run that Temporal no longer has cannot act; the sweep closes its door.

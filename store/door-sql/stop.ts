@@ -1,14 +1,15 @@
 /** The fence (docs/effects.md, section 3): taken exclusively by stop and resume, shared by every authorizer. */
 export const stopSql = `
-create function fence_insert(p_scope text, p_reason text, p_by text, p_proven boolean)
+create function fence_insert(p_scope text, p_reason text, p_by text, p_proven boolean,
+  p_mode text default 'unwind')
 returns bigint language plpgsql volatile as $$
 declare
   v_stop bigint;
 begin
   select f.stop_id into v_stop from fences f where f.scope = p_scope;
   if found then return v_stop; end if;
-  insert into stops (scope, reason, stopped_by, proven, fenced_at)
-    values (p_scope, left(p_reason, 2000), p_by, p_proven, countersign_now())
+  insert into stops (scope, reason, stopped_by, proven, mode, fenced_at)
+    values (p_scope, left(p_reason, 2000), p_by, p_proven, p_mode, countersign_now())
     returning stop_id into v_stop;
   -- a run's own fence may be set by two at once: an overshoot holds the run's row, a stop the fence's lock
   insert into fences (scope, stop_id) values (p_scope, v_stop) on conflict do nothing;
@@ -37,8 +38,9 @@ begin
     + from_ms(/* guard:drained-settling else 0 */ p_settling_ms /* end */);
 end $$;
 
--- A first stop over a scope stands until it is lifted; another one answers the same record.
-create function door_stop(p_scope text, p_reason text, p_by text, p_proven boolean)
+-- A first stop over a scope stands until it is lifted; another one answers the same record. One that unwinds overrules
+-- one that holds, never the other way round.
+create function door_stop(p_scope text, p_reason text, p_by text, p_proven boolean, p_mode text)
 returns bigint language plpgsql volatile as $$
 declare
   v_stop bigint;
@@ -48,10 +50,16 @@ begin
   end if;
   perform pg_advisory_xact_lock(7001);
   select f.stop_id into v_stop from fences f where f.scope = p_scope;
-  if found then return v_stop; end if;
-  v_stop := fence_insert(p_scope, p_reason, p_by, p_proven);
+  if found then
+    if p_mode = 'unwind' then
+      update stops s set mode = 'unwind' where s.stop_id = v_stop and s.mode = 'hold';
+    end if;
+    return v_stop;
+  end if;
+  v_stop := fence_insert(p_scope, p_reason, p_by, p_proven, p_mode);
   perform log_append('stopped', case when p_scope like 'run/%' then substr(p_scope, 5) end,
-    jsonb_build_object('scope', p_scope, 'reason', p_reason, 'by', p_by, 'proven', p_proven));
+    jsonb_build_object('scope', p_scope, 'reason', p_reason, 'by', p_by, 'proven', p_proven,
+      'mode', p_mode));
   return v_stop;
 end $$;
 

@@ -331,7 +331,9 @@ describe('money', () => {
     const settled = await succeed(of.ask, 130);
     expect(settled.caseOpened).toContain('130 USD where 100');
     expect(await balanceOf(of)).toEqual([{ reserved_minor: 0, captured_minor: 130 }]);
-    expect(await scratch.door.fences(of.run.runId)).toEqual([`run/${of.run.runId}`]);
+    expect(await scratch.door.fences(of.run.runId)).toMatchObject([
+      { scope: `run/${of.run.runId}`, mode: 'unwind' },
+    ]);
   });
 
   test('a refund gives room back in the same month, and none later', async () => {
@@ -384,7 +386,9 @@ describe('rows', () => {
       evidence: { status: 402 },
     });
     expect((await succeed(of.ask, 100)).caseOpened).toContain('failed');
-    expect(await scratch.door.fences(of.run.runId)).toEqual([`run/${of.run.runId}`]);
+    expect(await scratch.door.fences(of.run.runId)).toMatchObject([
+      { scope: `run/${of.run.runId}`, mode: 'unwind' },
+    ]);
   });
 
   test('a declined charge is claimed under a new key at once, with the same grant', async () => {
