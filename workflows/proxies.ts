@@ -21,14 +21,8 @@ export type ReversalName =
   | 'removeDnsRecords'
   | 'restoreSite'
   | 'detachDomain';
-type Closing =
-  | 'closeDoor'
-  | 'finishRun'
-  | 'recordFailure'
-  | 'stopRun'
-  | 'resolveStep'
-  | 'resumeRun'
-  | 'reportRun';
+type Closing = 'closeDoor' | 'finishRun' | 'recordFailure' | 'stopRun' | 'reportRun';
+type Judging = 'resolveStep' | 'resumeRun';
 
 const HEARTBEAT = '3s';
 // One attempt: read-back, check, one send of at most 20 s, settling. A longer wait ends the attempt instead.
@@ -72,7 +66,7 @@ export const { verifySite } = proxyActivities<Pick<Activities, 'verifySite'>>({
 
 /** Planning, gates, decisions: the record and reads. No budget: while the database is away, the run waits. */
 export const control = proxyActivities<
-  Omit<Activities, Forward | ReversalName | Closing | 'verifySite'>
+  Omit<Activities, Forward | ReversalName | Closing | Judging | 'verifySite'>
 >({
   taskQueue: TASK_QUEUES.actions,
   startToCloseTimeout: ATTEMPT,
@@ -84,6 +78,15 @@ export const control = proxyActivities<
 export const closing = proxyActivities<Pick<Activities, Closing>>({
   taskQueue: TASK_QUEUES.compensations,
   startToCloseTimeout: ATTEMPT,
+  heartbeatTimeout: HEARTBEAT,
+  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '15s' },
+});
+
+/** Signed orders. A person waits for the answer: one that takes too long is sent again, and blocks no other order. */
+export const judging = proxyActivities<Pick<Activities, Judging>>({
+  taskQueue: TASK_QUEUES.compensations,
+  startToCloseTimeout: ATTEMPT,
+  scheduleToCloseTimeout: '5m',
   heartbeatTimeout: HEARTBEAT,
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '15s' },
 });

@@ -9,8 +9,9 @@ import type { RunId } from '../domain/ids.js';
 import { Board } from './board.js';
 import { failureOf } from './failure-of.js';
 import { Inbox } from './inbox.js';
+import { judged } from './judged.js';
 import { stateQuery } from './messages.js';
-import { closing } from './proxies.js';
+import { closing, judging } from './proxies.js';
 
 /** Long before the server's own limit ends a run without its reversals, it holds and asks for a person. */
 const EVENTS_MAX = 4_000;
@@ -89,9 +90,11 @@ export class Run {
       for (;;) {
         await condition(() => this.inbox.hasResume() || this.inbox.stop?.mode !== 'hold');
         if (this.inbox.stop?.mode !== 'hold') return false;
-        const verdict = await closing.resumeRun.executeWithOptions(
-          { summary: 'is the resume signed by somebody who may' },
-          [{ runId: this.runId, message: this.inbox.nextResume() }],
+        const verdict = await judged(() =>
+          judging.resumeRun.executeWithOptions(
+            { summary: 'is the resume signed by somebody who may' },
+            [{ runId: this.runId, message: this.inbox.nextResume() }],
+          ),
         );
         if (verdict.accepted) {
           this.inbox.stop = undefined;

@@ -6,8 +6,9 @@ import type { EffectStep, StepName } from '../domain/steps.js';
 import { STEPS } from '../domain/steps.js';
 import type { EffectDefinition } from './define-step.js';
 import { failureOf } from './failure-of.js';
+import { judged } from './judged.js';
 import type { ReversalName } from './proxies.js';
-import { closing, undo } from './proxies.js';
+import { closing, judging, undo } from './proxies.js';
 import type { Run } from './run.js';
 
 /** A reversal on the stack. What it undoes, and how much, is read from the record by the gateway. */
@@ -205,9 +206,11 @@ async function parked(
   });
   for (;;) {
     await condition(inbox.hasResolve);
-    const verdict = await closing.resolveStep.executeWithOptions(
-      { summary: `is the way on for ${step} signed by somebody who may` },
-      [{ runId, message: inbox.nextResolve() }],
+    const verdict = await judged(() =>
+      judging.resolveStep.executeWithOptions(
+        { summary: `is the way on for ${step} signed by somebody who may` },
+        [{ runId, message: inbox.nextResolve() }],
+      ),
     );
     if (verdict.accepted) return verdict.action;
     inbox.refusals.add(`resolve-${verdict.reason}`);

@@ -228,6 +228,55 @@ test('a resolve that is refused leaves the run stuck; a stop changes nothing the
   });
 });
 
+test('a resolve that cannot be judged is refused by its reason, and the next one counts', async () => {
+  const double = new GatewayDouble();
+  double.behaviour['deploy-site'] = 'refuse';
+  double.irreversible.add('register-domain');
+  const base = double.gateway();
+  let asked = 0;
+  const gateway: Gateway = {
+    ...base,
+    resolve: (runId, message) => {
+      asked += 1;
+      return asked === 1
+        ? Promise.reject(new Failure('PROVIDER_AUTH', 'the key is refused'))
+        : base.resolve(runId, message);
+    },
+  };
+  await harness.withWorkers(gateway, async () => {
+    const handle = await harness.start();
+    await reached(handle, 'stuck');
+    await handle.signal('resolve', 'done by hand');
+    while (asked === 0) await reached(handle, 'stuck');
+    await handle.signal('resolve', 'retry');
+    expect((await endOf(handle)).type).toBe('RUN_REVERSED');
+    expect([...double.living]).toEqual([]);
+  });
+});
+
+test('a hold over a wider scope holds a run that its word has not reached', async () => {
+  const double = new GatewayDouble();
+  const base = double.gateway();
+  const stopped = { scope: 'provider/stripe', mode: 'hold', reason: 'look', by: 'p_x' } as const;
+  let held = true;
+  const gateway: Gateway = {
+    ...base,
+    perform: (runId, step, sender) =>
+      held && step === 'start-subscription'
+        ? Promise.reject(new Failure('FENCED', 'a stop covers this run'))
+        : base.perform(runId, step, sender),
+    report: async (runId) => ({ ...(await base.report(runId)), ...(held ? { stopped } : {}) }),
+    stopRun: () => Promise.resolve(),
+  };
+  await harness.withWorkers(gateway, async () => {
+    const handle = await harness.start();
+    expect((await reached(handle, 'held')).why).toBe('look');
+    held = false;
+    await handle.signal('resume', 'signed');
+    await expect(handle.result()).resolves.toMatchObject({ phase: 'completed' });
+  });
+});
+
 test('a cause that the record does not bear out is settled by a signed give-up, and a retry asks again', async () => {
   const double = new GatewayDouble();
   double.behaviour['create-customer'] = 'refuse';
