@@ -43,7 +43,7 @@ export async function listStops(db: Executor): Promise<Row<'stops'>[]> {
     .execute();
 }
 
-/** Runs that have not ended and stand under a scope (`all`, `run/x`, `agent/x`, `principal/x`); a provider's are all. */
+/** Runs that have not ended and stand under a scope (`all`, `run/x`, `agent/x`, `principal/x`, `provider/x`: those that still act there). */
 export async function openRunsUnder(db: Executor, scope: string): Promise<Row<'runs'>[]> {
   const [kind = '', id = ''] = scope.split(/\/(.*)/s);
   let query = db
@@ -55,7 +55,34 @@ export async function openRunsUnder(db: Executor, scope: string): Promise<Row<'r
   if (kind === 'run') query = query.where('run_id', '=', id);
   if (kind === 'agent') query = query.where('agent', '=', id);
   if (kind === 'principal') query = query.where('principal', '=', id);
+  if (kind === 'provider')
+    query = query.where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('plan_steps as s')
+          .select('s.step')
+          .whereRef('s.run_id', '=', 'runs.run_id')
+          .whereRef('s.revision', '=', 'runs.plan_revision')
+          .where('s.kind', '=', 'act')
+          .where('s.provider', '=', id),
+      ),
+    );
   return query.execute();
+}
+
+/** Where each of these runs stands on record: its end, `completed`, `unwinding` or `open`; unknown ones are left out. */
+export async function endsOnRecord(
+  db: Executor,
+  runIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (runIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('runs')
+    .select(['run_id', 'door', 'end_phase'])
+    .where('run_id', 'in', runIds)
+    .execute();
+  const standing = { open: 'open', closed: 'unwinding', completed: 'completed' } as const;
+  return new Map(rows.map((row) => [row.run_id, row.end_phase ?? standing[row.door]]));
 }
 
 export interface Counts {

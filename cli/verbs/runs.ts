@@ -4,6 +4,7 @@ import { parseRunId } from '../../domain/ids.js';
 import { ENDS, PHASES } from '../../domain/steps.js';
 import type { Register } from '../cli.js';
 import { exitCodeOf, follow } from '../follow.js';
+import { listedOnRecord, onRecord } from '../on-record.js';
 import { withSandboxHint } from '../sandbox-hint.js';
 import { listingLines, nextStep, stateLines, waitLines } from '../run-view.js';
 import { TEMPORAL_VERBS } from '../temporal-verbs.js';
@@ -17,7 +18,8 @@ export const registerRuns: Register = (verbs) => {
       verbs.run(async (context, options: { readonly phase?: string }) => {
         const phase = options.phase === undefined ? undefined : phaseOf(options.phase);
         const client = await context.client();
-        const runs = await client.list(phase === undefined ? {} : { phase });
+        const listed = await client.list(phase === undefined ? {} : { phase });
+        const runs = await listedOnRecord(context, listed);
         context.print({ runs }, listingLines(context.style, runs));
         return 0;
       }),
@@ -26,7 +28,10 @@ export const registerRuns: Register = (verbs) => {
     verbs.run(async (context, run: string) => {
       const runId = parseRunId(run);
       const client = await context.client();
-      const state = withSandboxHint(context, await client.run(runId).state());
+      const state = withSandboxHint(
+        context,
+        await onRecord(context, await client.run(runId).state()),
+      );
       context.print(state, stateLines(context.style, state));
       return 0;
     }),
@@ -35,8 +40,9 @@ export const registerRuns: Register = (verbs) => {
     verbs.run(async (context, run: string) => {
       const runId = parseRunId(run);
       const client = await context.client();
-      const state = await follow(context, client.run(runId));
-      context.print(state, []);
+      const followed = await follow(context, client.run(runId));
+      const state = await onRecord(context, followed);
+      context.print(state, state === followed ? [] : stateLines(context.style, state));
       return exitCodeOf(state);
     }),
   );
@@ -44,7 +50,10 @@ export const registerRuns: Register = (verbs) => {
     verbs.run(async (context, run: string) => {
       const runId = parseRunId(run);
       const client = await context.client();
-      const state = withSandboxHint(context, await client.run(runId).state());
+      const state = withSandboxHint(
+        context,
+        await onRecord(context, await client.run(runId).state()),
+      );
       const waits = nextStep(state);
       const sentence = hasEnded(state)
         ? `It has ended: ${state.phase}, ${state.why}`
