@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { Failure } from '../domain/errors.js';
 import { effectIdOf, idempotencyKeyOf } from '../domain/ids.js';
 import type { EffectId, RunId } from '../domain/ids.js';
@@ -43,6 +44,7 @@ export async function undo(parts: Parts, of: Undo): Promise<Waits | undefined> {
     runId,
     step: effect.step,
     object: made.object,
+    ...(effect.step === 'configure-dns' ? { records: recordsMade(effect) } : {}),
   });
   if (!before.done) {
     const gives = wayFor(effect, made, adopters);
@@ -59,6 +61,12 @@ export async function undo(parts: Parts, of: Undo): Promise<Waits | undefined> {
   await closeUndone(parts, of, seen, adopters);
   return undefined;
 }
+
+const recordsSchema = z.array(
+  z.object({ type: z.string(), name: z.string(), content: z.string() }),
+);
+
+const recordsMade = ({ document }: Effect) => recordsSchema.parse(document.params['records']);
 
 /** What is refused because somebody else was quicker is no failure: the world is asked before a person is. */
 async function unlessDoneBy<T extends { readonly done: boolean }>(

@@ -1,5 +1,7 @@
 import { sql } from 'kysely';
+import { recordsOf } from '../domain/dns-record.js';
 import type { Plan, Quote } from '../domain/plan.js';
+import { parseRequest } from '../domain/request.js';
 import type { EffectStep } from '../domain/steps.js';
 import type { Executor } from './connect.js';
 
@@ -18,10 +20,19 @@ export interface Made {
   readonly domain: string;
   readonly step: EffectStep;
   readonly object: string;
+  /** Of DNS records, of which a run makes only those that are missing: the ones that it made. */
+  readonly records?: readonly RecordMade[];
+}
+
+export interface RecordMade {
+  readonly type: string;
+  readonly name: string;
+  readonly content: string;
 }
 
 interface Living extends Adopter {
   readonly domain: string;
+  readonly request: string;
   readonly plan: Plan;
   readonly quote: Quote;
 }
@@ -31,12 +42,13 @@ export async function adoptersOf(db: Executor, made: Made): Promise<readonly Ado
   const { rows } = await sql<{
     run_id: string;
     domain: string;
+    request: string;
     completed: boolean;
     stopped: boolean;
     plan: string;
     quote: string;
   }>`
-    select r.run_id, r.domain, r.door = 'completed' as completed, p.plan, p.quote,
+    select r.run_id, r.domain, r.request, r.door = 'completed' as completed, p.plan, p.quote,
            exists (select 1 from fences f where scope_covers(f.scope, r, '')) as stopped
       from runs r join plans p on p.run_id = r.run_id and p.revision = r.plan_revision
      where r.run_id <> ${made.runId} and r.door in ('open', 'completed') and p.denials = 0
@@ -53,7 +65,8 @@ export async function adoptersOf(db: Executor, made: Made): Promise<readonly Ado
     .map(({ runId, completed, stopped }) => ({ runId, completed, stopped }));
 }
 
-function adopts({ plan, quote, domain }: Living, { step, object }: Made): boolean {
+function adopts({ plan, quote, domain, request }: Living, made: Made): boolean {
+  const { step, object } = made;
   // An account may be linked by several runs at once, each with an act of its own.
   const adopted = plan.steps.some((planned) => planned.step === step && planned.kind === 'adopt');
   if (!adopted && step !== 'link-account') return false;
@@ -68,10 +81,21 @@ function adopts({ plan, quote, domain }: Living, { step, object }: Made): boolea
     case 'register-domain':
       return registration.kind === 'running' && domain === object;
     case 'configure-dns':
-      return registration.kind === 'running' && object.startsWith(`${registration.zoneId}/`);
+      return (
+        registration.kind === 'running' &&
+        object.startsWith(`${registration.zoneId}/`) &&
+        wants(request, made.records ?? [])
+      );
     case 'deploy-site':
       return site.kind === 'same' && object.startsWith(`${site.scriptName}/`);
     case 'attach-domain':
       return customDomain.kind === 'attached' && object.startsWith(`${domain} -> `);
   }
+}
+
+/** Does the request name one of these records? Of what it names, a plan adopts what is there. */
+function wants(request: string, records: readonly RecordMade[]): boolean {
+  return recordsOf(parseRequest(JSON.parse(request))).some(({ type, name, content }) =>
+    records.some((made) => made.type === type && made.name === name && made.content === content),
+  );
 }

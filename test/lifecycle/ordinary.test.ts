@@ -137,7 +137,7 @@ test('a deploy that fails for good leaves the former version and everything else
   });
   await asBefore(truth);
   const { out } = await ground.cli(['why', 'fourth']);
-  expect(out).toMatch(/It has ended: reversed\. .*deploy-site/);
+  expect(out).toMatch(/It has ended: reversed, .*deploy-site/);
 }, 300_000);
 
 async function asBefore(truth: Truth): Promise<void> {

@@ -206,7 +206,7 @@ async function effectsSince(count: number): Promise<string[]> {
     .map(({ method, path }) => `${method} ${path}`);
 }
 
-test('everything is held, and a run goes on only when both stops are lifted by somebody who may', async () => {
+test('everything is held, and what is held goes on once somebody who may lifts the stop', async () => {
   const of = askedFor('held-all', 'slow-heron.club');
   const handle = await paid(of);
   const stop = await ground.cli(['stop', '--all', '--hold', '--reason', 'card stolen']);
@@ -226,10 +226,8 @@ test('everything is held, and a run goes on only when both stops are lifted by s
   const lifted = await resume('ada', '--all');
   expect([lifted.exitCode, lifted.out]).toEqual([
     0,
-    expect.stringContaining(`countersign resume --run ${of.runId}`),
+    expect.stringMatching(/Lifted the stop over all.\nTold \d of \d run/),
   ]);
-  expect((await handle.state()).phase).toBe('held');
-  expect((await resume('ada', '--run', of.runId)).exitCode).toBe(0);
   await atGate(handle, 'register-domain');
   await ground.approve(handle, 'register-domain');
   expect((await ended(handle)).phase).toBe('completed');
