@@ -146,7 +146,7 @@ function absolute(file: string | undefined, cwd: string): string | undefined {
 
 /** Real money only by name: the word in the file, the word in the environment, and credentials by file. */
 function liveFiles(
-  { providers, credentials }: ConfigFile,
+  { providers, credentials, mode }: ConfigFile,
   file: string,
   ours: OurVariables,
 ): LiveCredentialFiles | undefined {
@@ -156,6 +156,15 @@ function liveFiles(
       what: '`providers: live` spends real money and needs COUNTERSIGN_LIVE=1 as well',
       where: file,
       remedy: 'Set COUNTERSIGN_LIVE=1 if that is meant, else write `providers: sandbox`',
+    });
+  }
+  // One machine has no second hand: live there would take a passkey for every approval, which this version has not.
+  if (mode === 'embedded') {
+    throw new UsageError({
+      what: '`providers: live` needs `mode: production`: the embedded mode, one person on one machine, is for the sandbox',
+      where: file,
+      remedy:
+        'Write `mode: production`, and run worker beside your own Temporal and PostgreSQL (docs/going-live.md)',
     });
   }
   if (credentials === undefined) {

@@ -169,6 +169,15 @@ describe('a wrong file or variable is one sentence with its place and a remedy',
 });
 
 describe('real money only by name', () => {
+  const LIVE = 'providers: live\nmode: production\n';
+
+  test('live is refused where one person on one machine would be everybody', () => {
+    const env = { COUNTERSIGN_LIVE: '1' };
+    expect(complaintOf({ file: `providers: live\n${CREDENTIALS}`, env })).toContain(
+      'needs `mode: production`',
+    );
+  });
+
   test('live needs COUNTERSIGN_LIVE=1', () => {
     expect(complaintOf({ file: `providers: live\n${CREDENTIALS}` })).toContain(
       'needs COUNTERSIGN_LIVE=1',
@@ -177,7 +186,7 @@ describe('real money only by name', () => {
 
   test('live needs credentials by file, whatever the environment holds', () => {
     const env = { COUNTERSIGN_LIVE: '1', STRIPE_API_KEY: 'sk_live_x', CLOUDFLARE_API_TOKEN: 'y' };
-    expect(complaintOf({ file: 'providers: live\n', env })).toContain('needs credentials by file');
+    expect(complaintOf({ file: LIVE, env })).toContain('needs credentials by file');
   });
 
   test('any other value of COUNTERSIGN_LIVE is refused', () => {
@@ -188,7 +197,7 @@ describe('real money only by name', () => {
 
   test('with both, the credentials are files beside the configuration', () => {
     const config = load({
-      file: `providers: live\n${CREDENTIALS}`,
+      file: `${LIVE}${CREDENTIALS}`,
       env: { COUNTERSIGN_LIVE: '1' },
     });
     expect(config.providers).toBe('live');
