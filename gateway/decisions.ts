@@ -83,7 +83,7 @@ export async function recordDecision(
 }
 
 const spelled = (message: unknown): string =>
-  typeof message === 'string' ? message : String(JSON.stringify(message));
+  typeof message === 'string' ? message : JSON.stringify([message]);
 
 interface Facts {
   readonly run: Row<'runs'>;

@@ -27,7 +27,7 @@ import { addAgent, addKey, addPerson, addPrincipal, addServiceKey } from '../../
 import { activatePolicy } from '../../store/policies.js';
 import { runWorker, type RunningWorker } from '../../workers/run-worker.js';
 import { SANDBOX_SETTLING } from '../../workers/settings.js';
-import { compileFolders, type Compiled } from '../helpers/compile.js';
+import { compileFolders, type Compiled } from '../../scripts/compile-folders.mjs';
 import {
   startTestDatabase,
   startTestTemporal,

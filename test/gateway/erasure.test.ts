@@ -40,7 +40,7 @@ test('an address stands in the register alone, is sent as it stands there, and i
   expect(await holding(ADDRESS)).toEqual([]);
   expect(await holding(String(salt))).toEqual([]);
   expect(await erase()).toEqual({ kind: 'unknown' });
-  expect(await verifyLog(house.db)).toEqual({ entries: expect.any(Number) as number });
+  expect(await verifyLog(house.db)).toHaveProperty('entries');
   // Nobody is admitted by an address that is gone, and by id nothing can be planned.
   await expect(house.gateway.admit(claimOf(house, 'again'))).rejects.toMatchObject({
     code: 'ADMISSION_REFUSED',
