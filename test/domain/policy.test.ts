@@ -162,7 +162,8 @@ describe('denials', () => {
     });
     expect(verdict).toMatchObject({ verdict: 'denied', why: [{ rule: 'policy' }] });
     expect(
-      decidePlan(undefined, { request: requestWith(), actions: [], needsPerson: false, nowMs }).denials,
+      decidePlan(undefined, { request: requestWith(), actions: [], needsPerson: false, nowMs })
+        .denials,
     ).toHaveLength(1);
   });
 });
@@ -203,7 +204,8 @@ describe('an action other than the one asked for is denied, whoever built it', (
   test('an operation of another step, a cost on a free step, another environment', () => {
     const action = actionOf('create-customer');
     const of = (bent: Partial<ActionDocument>): string =>
-      decideAction(policy, { request: requestWith(), action: { ...action, ...bent }, nowMs }).verdict;
+      decideAction(policy, { request: requestWith(), action: { ...action, ...bent }, nowMs })
+        .verdict;
     expect(of({})).toBe('sign-off');
     expect(of({ operation: 'subscriptions.create' })).toBe('denied');
     expect(of({ operation: 'constructor' })).toBe('denied');

@@ -82,7 +82,7 @@ test('a refund that fails for good: every view says so and what to do; a signed 
   expect(show.out).toContain(command);
   const why = await ground.cli(['why', of.runId]);
   expect(why.out).toMatch(
-    /It is stuck\. start-subscription: reversing stripe: subscriptions\.cancel: .*refused/,
+    /It is stuck: start-subscription: reversing stripe: subscriptions\.cancel: .*refused/,
   );
   expect(why.out).toContain(command);
   await eventually('the run among the stuck ones', async () => {
