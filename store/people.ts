@@ -181,7 +181,13 @@ export async function listAgents(db: Executor): Promise<Row<'agents'>[]> {
 /** Registers a principal; the log holds the id alone, so that the address can be erased. */
 export async function addPrincipal(
   tx: Executor,
-  principal: { readonly principalId: string; readonly name: string; readonly email: string },
+  principal: {
+    readonly principalId: string;
+    readonly name: string;
+    readonly email: string;
+    /** The registered person that they are, where they are one. */
+    readonly person?: string;
+  },
 ): Promise<void> {
   await tx
     .insertInto('principals')
@@ -189,6 +195,7 @@ export async function addPrincipal(
       principal_id: principal.principalId,
       name: principal.name,
       email: principal.email.toLowerCase(),
+      person_id: principal.person ?? null,
       created_at: now,
     })
     .execute();

@@ -1,5 +1,12 @@
 import type { ColumnType, Generated, GeneratedAlways, Selectable } from 'kysely';
 import type { Environment, Tier } from '../domain/steps.js';
+import type {
+  AllowancesTable,
+  BalancesTable,
+  CommitmentsTable,
+  PostingsTable,
+  ReservationsTable,
+} from './schema-money.js';
 
 /** jsonb: written as JSON text, read as a value. */
 type Json<T> = ColumnType<T, string, string>;
@@ -63,12 +70,12 @@ export interface AgentsTable {
 
 export interface PrincipalsTable {
   principal_id: string;
-  /** Empty once erased. */
   name: string;
   email: string | null;
   /** Of the digests by which action documents refer to name and address. */
   salt: Generated<string | null>;
   erased_at: Generated<Date | null>;
+  person_id: Generated<string | null>;
   created_at: Date;
 }
 
@@ -144,7 +151,7 @@ export interface ResolutionsTable {
 
 export interface TemporalEndsTable {
   run_id: string;
-  status: 'TERMINATED' | 'FAILED' | 'TIMED_OUT';
+  status: 'TERMINATED' | 'FAILED' | 'TIMED_OUT' | 'LOST';
   read_at: Date;
 }
 
@@ -313,60 +320,6 @@ export interface StopWireTable {
 export interface FencesTable {
   scope: string;
   stop_id: number;
-}
-
-export interface ReservationsTable {
-  run_id: string;
-  step: string;
-  month: string;
-  currency: string;
-  scopes: string[];
-  amount_minor: number;
-  captured_minor: Generated<number>;
-  refunded_minor: Generated<number>;
-  state: 'reserved' | 'captured' | 'released';
-}
-
-export interface BalancesTable {
-  scope: string;
-  month: string;
-  currency: string;
-  reserved_minor: Generated<number>;
-  captured_minor: Generated<number>;
-  /** Renewals of what runs already, due in this month. */
-  standing_minor: Generated<number>;
-}
-
-export interface CommitmentsTable {
-  effect_id: string;
-  scopes: string[];
-  currency: string;
-  amount_minor: number;
-  renews: 'month' | 'year';
-  since_month: string;
-  ended_month: string | null;
-}
-
-export interface PostingsTable {
-  id: GeneratedAlways<number>;
-  run_id: string;
-  step: string;
-  kind: 'reserve' | 'move' | 'release' | 'capture' | 'overshoot' | 'refund';
-  month: string;
-  currency: string;
-  amount_minor: number;
-  scopes: string[];
-  posted_at: Date;
-}
-
-/** A run's share of what is counted by day and month: domains, accounts, spending without a person. */
-export interface AllowancesTable {
-  run_id: string;
-  step: string;
-  scope: string;
-  amount: number;
-  held_at: Date;
-  released: Generated<boolean>;
 }
 
 export interface CasesTable {
