@@ -86,5 +86,5 @@ export type ProvisionInput = AdmissionClaim;
 
 /** Input of the workflow `repair`: what Temporal itself said of the run, as the sweep read it. */
 export interface RepairInput extends RunInput {
-  readonly status: 'TERMINATED' | 'FAILED' | 'TIMED_OUT';
+  readonly status: 'TERMINATED' | 'FAILED' | 'TIMED_OUT' | 'LOST';
 }

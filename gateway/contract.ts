@@ -127,7 +127,7 @@ export type Cause =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'resolved'; readonly step: StepName }
   /** Only the sweep, after Temporal itself said so explicitly. */
-  | { readonly kind: 'temporal'; readonly status: 'TERMINATED' | 'FAILED' | 'TIMED_OUT' };
+  | { readonly kind: 'temporal'; readonly status: 'TERMINATED' | 'FAILED' | 'TIMED_OUT' | 'LOST' };
 
 export type ResolveVerdict =
   | {

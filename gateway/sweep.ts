@@ -16,7 +16,7 @@ import { bundleOf, loadPlanned, recordedEffect } from './record.js';
 export type TemporalStatus =
   'RUNNING' | 'COMPLETED' | 'CANCELED' | 'FAILED' | 'TERMINATED' | 'TIMED_OUT' | 'NOT_FOUND';
 
-export type BrokenStatus = Extract<TemporalStatus, 'FAILED' | 'TERMINATED' | 'TIMED_OUT'>;
+export type BrokenStatus = Extract<TemporalStatus, 'FAILED' | 'TERMINATED' | 'TIMED_OUT'> | 'LOST';
 
 export interface SweepDeps {
   /** Namespace and cluster that this worker talks to; compared with those on record. */
@@ -168,32 +168,37 @@ async function sweepRuns(
   parts: Parts,
   deps: SweepDeps,
 ): Promise<{ readonly repairs: readonly RunId[]; readonly cases: number }> {
-  const broken: { runId: RunId; status: BrokenStatus; repairing: boolean }[] = [];
+  const broken: { runId: RunId; status: BrokenStatus; known: boolean }[] = [];
   let cases = 0;
   for (const open of await openRuns(parts.db)) {
     const runId = parseRunId(open.runId);
     const status = await deps.describeRun(runId);
     if (status === 'FAILED' || status === 'TERMINATED' || status === 'TIMED_OUT')
-      broken.push({ runId, status, repairing: open.repairing });
+      broken.push({ runId, status, known: open.repairing || open.ordered });
+    // Nothing is concluded from silence; a person who has looked may say that it is over.
+    else if (status !== 'RUNNING' && open.ordered)
+      broken.push({ runId, status: 'LOST', known: true });
     else if (status !== 'RUNNING') {
       await openCaseOnce(parts.db, { runId, kind: 'run-lost', text: LOST[status](runId) });
       cases += 1;
     }
   }
-  const fresh = broken.filter(({ repairing }) => !repairing);
-  if (fresh.length > REPAIRS_MAX) {
+  const fresh = broken.filter(({ known }) => !known);
+  const tooMany = fresh.length > REPAIRS_MAX;
+  if (tooMany) {
     await openCaseOnce(parts.db, {
       kind: 'many-repairs',
-      text: `${fresh.length} runs were ended by Temporal at once: none is unwound before a person has looked (${fresh.map(({ runId }) => runId).join(', ')})`,
+      text: `${fresh.length} runs were ended by Temporal at once: none is unwound before a person has looked, and signs for each: countersign resolve RUN --step create-customer --retry (${fresh.map(({ runId }) => runId).join(', ')})`,
     });
-    return { repairs: [], cases: cases + 1 };
+    cases += 1;
   }
-  for (const { runId, status } of broken) {
+  const repaired = tooMany ? broken.filter(({ known }) => known) : broken;
+  for (const { runId, status } of repaired) {
     // The cause goes on record first: without it the repair's own door would refuse to close.
     await insertTemporalEnd(parts.db, runId, status);
     await deps.startRepair(runId, status);
   }
-  return { repairs: fresh.map(({ runId }) => runId), cases };
+  return { repairs: tooMany ? [] : fresh.map(({ runId }) => runId), cases };
 }
 
 const LOST: Readonly<Record<'COMPLETED' | 'CANCELED' | 'NOT_FOUND', (runId: RunId) => string>> = {

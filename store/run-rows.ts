@@ -79,7 +79,7 @@ export async function insertFailure(
 export async function insertTemporalEnd(
   db: Executor,
   runId: string,
-  status: 'TERMINATED' | 'FAILED' | 'TIMED_OUT',
+  status: 'TERMINATED' | 'FAILED' | 'TIMED_OUT' | 'LOST',
 ): Promise<void> {
   await db
     .insertInto('temporal_ends')

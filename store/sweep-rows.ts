@@ -38,17 +38,26 @@ export async function effectsDue(
   }));
 }
 
-/** Runs that have not ended, and are old enough for Temporal to know them; `repairing`: a sweep found them ended before. */
-export async function openRuns(
-  db: Executor,
-): Promise<readonly { readonly runId: string; readonly repairing: boolean }[]> {
-  const { rows } = await sql<{ run_id: string; repairing: boolean }>`
-    select r.run_id, exists (select 1 from temporal_ends t where t.run_id = r.run_id) as repairing
+export interface OpenRun {
+  readonly runId: string;
+  readonly repairing: boolean;
+  readonly ordered: boolean;
+}
+
+/**
+ * Runs that have not ended, and are old enough for Temporal to know them. `repairing`: a sweep found them ended before;
+ * `ordered`: a person has signed that the clean-up is to be tried.
+ */
+export async function openRuns(db: Executor): Promise<readonly OpenRun[]> {
+  const { rows } = await sql<{ run_id: string; repairing: boolean; ordered: boolean }>`
+    select r.run_id, exists (select 1 from temporal_ends t where t.run_id = r.run_id) as repairing,
+           exists (select 1 from resolutions o where o.run_id = r.run_id and o.accepted
+             and o.action = 'retry') as ordered
       from runs r
      where r.end_phase is null
        and r.admitted_at < countersign_now() - ${YOUNG_SECONDS} * interval '1 second'
      order by r.admitted_at`.execute(db);
-  return rows.map(({ run_id, repairing }) => ({ runId: run_id, repairing }));
+  return rows.map(({ run_id, ...standing }) => ({ runId: run_id, ...standing }));
 }
 
 /** Writes down which Temporal this database belongs to, the first time; answers what is on record. */

@@ -1,12 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { signResolve, signResume } from '../../client/decision.js';
+import { RunUnknown } from '../../client/errors.js';
 import { hasEnded } from '../../client/run-handle.js';
+import type { RunHandle } from '../../client/run-handle.js';
+import type { RunState } from '../../domain/plan.js';
 import { UsageError } from '../../config/errors.js';
-import type { ResolveStatement, ResumeMessage } from '../../domain/documents.js';
+import type { ResolveMessage, ResolveStatement, ResumeMessage } from '../../domain/documents.js';
 import { parseInstance, parseRunId } from '../../domain/ids.js';
 import { STEPS, type StepName } from '../../domain/steps.js';
 import { createDoor } from '../../gateway/door.js';
 import { liftFence } from '../../gateway/lift-fence.js';
+import { orderRepair } from '../../gateway/order-repair.js';
 import { databaseNow } from '../../store/clock.js';
 import { openRunsUnder } from '../../store/overview.js';
 import { refusalsAfter } from '../../store/refusals.js';
@@ -183,8 +187,9 @@ async function resolve(context: Context, run: string, options: ResolveOptions): 
   const action = actionOf(options);
   const file = keyOption(options, `countersign resolve ${run} …`);
   const handle = (await context.client()).run(runId);
-  const before = await handle.state();
-  if (before.phase !== 'stuck')
+  const before = await stateUnlessLost(handle);
+  const adrift = before === undefined;
+  if (before !== undefined && before.phase !== 'stuck')
     throw new UsageError({
       what: `run ${runId} is not stuck: it is ${before.phase}`,
       remedy: `See what it waits for: countersign why ${runId}`,
@@ -202,6 +207,7 @@ async function resolve(context: Context, run: string, options: ResolveOptions): 
     },
     approver.key,
   );
+  if (adrift) return orderedRepair(context, message);
   const refused = await refusals(context, runId, 'resolve');
   await handle.resolve(message);
   const state =
@@ -211,6 +217,38 @@ async function resolve(context: Context, run: string, options: ResolveOptions): 
     })) ?? (await handle.state());
   context.print(state, stateLines(context.style, state));
   return state.phase === 'stuck' ? EXIT.otherwise : EXIT.done;
+}
+
+/** Undefined when no workflow listens for the run any more: Temporal has ended it in its midst, or has lost it. */
+async function stateUnlessLost(handle: RunHandle): Promise<RunState | undefined> {
+  try {
+    const { status } = await handle.describe();
+    const state = await handle.state();
+    const open = status === 'RUNNING' || status === 'PAUSED';
+    return open || state.phase !== 'unwinding' ? state : undefined;
+  } catch (error) {
+    if (error instanceof RunUnknown) return undefined;
+    throw error;
+  }
+}
+
+async function orderedRepair(context: Context, message: ResolveMessage): Promise<ExitCode> {
+  const parts = {
+    db: await context.database(),
+    instance: parseInstance(await context.instance()),
+  };
+  const { runId } = message;
+  const verdict = await orderRepair(parts, message);
+  if (!verdict.accepted)
+    throw new Explanation({
+      message: `the resolve of ${runId} did not count: ${refusalWords(verdict.reason)}. Nothing was changed.`,
+      exitCode: EXIT.otherwise,
+      code: 'REFUSED',
+    });
+  context.print({ runId, ordered: true }, [
+    `Recorded. The next sweep of a worker, within a minute, takes ${runId} back. Follow it: countersign watch ${runId}`,
+  ]);
+  return EXIT.done;
 }
 
 const WORDS = {

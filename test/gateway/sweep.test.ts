@@ -1,8 +1,12 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { ResolveStatement } from '../../domain/documents.js';
+import { signStatement } from '../../domain/signature.js';
+import { orderRepair } from '../../gateway/order-repair.js';
 import type { Parts } from '../../gateway/parts.js';
 import { stop } from '../../gateway/stop.js';
 import { sweep } from '../../gateway/sweep.js';
 import type { SweepDeps, Swept, TemporalStatus } from '../../gateway/sweep.js';
+import { databaseNow } from '../../store/clock.js';
 import { effectsDue } from '../../store/sweep-rows.js';
 import {
   admitted,
@@ -16,6 +20,7 @@ import {
   sender,
 } from './house.js';
 import type { House } from './house.js';
+import type { Signer } from './people.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -154,7 +159,7 @@ test('a run that Temporal does not know opens a case and starts nothing', async 
 });
 
 test('more than three new repairs at once start none: a person looks first', async () => {
-  for (const name of ['a', 'b', 'c', 'd']) {
+  for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) {
     await admitted(house, name);
     statuses.set(name, 'TERMINATED');
   }
@@ -162,7 +167,48 @@ test('more than three new repairs at once start none: a person looks first', asy
   await swept();
   expect(repairs).toEqual([]);
   expect(await cases()).toEqual(['many-repairs']);
+  // A person has looked, and signs for two of them; of the others nothing is concluded.
+  for (const name of ['a', 'c']) expect(await ordered(name)).toMatchObject({ accepted: true });
+  expect(await ordered('b', { action: 'give-up' })).toMatchObject({ accepted: false });
+  await swept();
+  expect(repairs).toEqual(['a TERMINATED', 'c TERMINATED']);
 });
+
+test('a run that Temporal has lost is taken back once a person has signed for it', async () => {
+  const runId = await admitted(house);
+  statuses.set(runId, 'NOT_FOUND');
+  await house.advance(2 * 60_000);
+  await swept();
+  expect(repairs).toEqual([]);
+  await ordered(runId);
+  await swept();
+  expect(repairs).toEqual([`${runId} LOST`]);
+  await house.parts.door.closeDoor({ runId, cause: { kind: 'temporal', status: 'LOST' } });
+});
+
+/** A signed word that the clean-up of a run is to be tried. */
+async function ordered(
+  runId: string,
+  change: Partial<ResolveStatement> = {},
+  by: Signer = house.ada,
+) {
+  const statement = {
+    type: 'countersign.resolve.v1' as const,
+    instance: house.instance,
+    runId,
+    step: 'create-customer' as const,
+    action: 'retry' as const,
+    by: by.person,
+    keyId: by.keyId,
+    reason: 'looked at it',
+    at: (await databaseNow(house.db)).toISOString(),
+    ...change,
+  };
+  return orderRepair(house.parts, {
+    ...statement,
+    signature: signStatement(statement, by.seed),
+  });
+}
 
 test('another namespace or cluster than the one on record sweeps nothing', async () => {
   const runId = await admitted(house);
