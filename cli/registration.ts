@@ -28,7 +28,7 @@ export async function registerAgent(
 export async function registerPrincipal(
   context: Context,
   email: string,
-  name = email,
+  { name = email, person }: { readonly name?: string; readonly person?: string } = {},
 ): Promise<string> {
   if (!/^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,63}$/.test(email))
     throw new UsageError({
@@ -44,6 +44,13 @@ export async function registerPrincipal(
       remedy: 'See: countersign principals list',
     });
   const principalId = `pr_${randomBytes(5).toString('hex')}`;
-  await db.transaction().execute((tx) => addPrincipal(tx, { principalId, name, email }));
+  const known = await listPeople(db);
+  if (person !== undefined && !known.some((one) => one.person.person_id === person))
+    throw new UsageError({
+      what: `there is no person ${JSON.stringify(person.slice(0, 80))}`,
+      remedy: 'See who there is: countersign people',
+    });
+  const named = { principalId, name, email, ...(person === undefined ? {} : { person }) };
+  await db.transaction().execute((tx) => addPrincipal(tx, named));
   return principalId;
 }

@@ -11,7 +11,13 @@ export async function rolesOf(db: Executor, row: Row<'runs'>): Promise<Roles> {
     .select('owner_person')
     .where('agent_id', '=', row.agent)
     .executeTakeFirst();
+  const principal = await db
+    .selectFrom('principals')
+    .select('person_id')
+    .where('principal_id', '=', row.principal)
+    .executeTakeFirst();
   return {
+    ...(principal?.person_id == null ? {} : { principalPerson: principal.person_id }),
     requester: row.requester,
     agent: row.agent,
     owner: agent?.owner_person ?? row.owner_person,

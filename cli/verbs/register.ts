@@ -114,6 +114,11 @@ const registerAgents: Register = (verbs) => {
       );
 };
 
+interface PrincipalOptions {
+  readonly name?: string;
+  readonly person?: string;
+}
+
 const registerPrincipals: Register = (verbs) => {
   const principals = verbs.group('principals', 'On whose behalf and account runs act');
   principals.add('list', 'Lists principals', 'countersign principals list').action(
@@ -139,9 +144,13 @@ const registerPrincipals: Register = (verbs) => {
       'countersign principals add owner@example.com --name "Example Ltd"',
     )
     .option('--name <name>', 'as approvers read it; the address unless given')
+    .option(
+      '--person <person>',
+      'the registered person that they are: a policy may keep them from approving',
+    )
     .action(
-      principals.run(async (context, email: string, options: { readonly name?: string }) => {
-        const principalId = await registerPrincipal(context, email, options.name);
+      principals.run(async (context, email: string, options: PrincipalOptions) => {
+        const principalId = await registerPrincipal(context, email, options);
         context.print({ principalId, email }, [`${email} is ${principalId}.`]);
         return 0;
       }),

@@ -80,6 +80,24 @@ test('a signed approval grants the gate, once; its bytes again are the same deci
   ]);
 });
 
+test('where the policy keeps the principal from approving, the person that they are is refused', async () => {
+  const other = await openHouse(builtInPolicy({ override: { excludePrincipal: true } }));
+  try {
+    await other.db.updateTable('principals').set({ person_id: 'p_ada' }).execute();
+    const runId = await admitted(other);
+    const gate = await opened(other, runId, 'plan');
+    const decided = async (by: House['ada']) =>
+      other.gateway.recordDecision(runId, await decisionOf(other, gate, by), 'signal');
+    expect(await decided(other.ada)).toMatchObject({
+      accepted: false,
+      reason: 'excluded-principal',
+    });
+    expect(await decided(other.bob)).toMatchObject({ accepted: true });
+  } finally {
+    await other.close();
+  }
+});
+
 test.each([
   ['the owner of the agent', 'excluded-owner', (h: House) => ({ by: h.owner, change: {} })],
   [
