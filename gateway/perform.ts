@@ -154,7 +154,7 @@ async function under(
   for (let judgement = 1; ; judgement += 1) {
     const judged = await judge(parts, performing.run, performing.effect);
     const before = mark(parts.clocks);
-    const answer = await ask(askOf(parts, performing, judged));
+    const answer = await answered(() => ask(askOf(parts, performing, judged)));
     performing.sender.failpoint?.(failpoint);
     if (answer.verdict === 'refused') {
       if (answer.reason === 'POLICY_MOVED' && judgement < JUDGEMENTS) continue;
@@ -169,6 +169,19 @@ async function under(
       );
     if (answer.verdict === 'exists') return existing(performing, answer.row);
     return sent(parts, performing, judged, { ...answer, before });
+  }
+}
+
+/**
+ * The door's answer; one that was lost is asked for once more. The same sender gets the same grant, and the time to send
+ * still runs from before the first question.
+ */
+async function answered(ask: () => Promise<DoorAnswer>): Promise<DoorAnswer> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'STORE_UNAVAILABLE') throw error;
+    return ask();
   }
 }
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { canonicalize, digestOf } from '../../domain/canonical.js';
 import type { EffectStep } from '../../domain/steps.js';
-import type { Failure } from '../../domain/errors.js';
+import { Failure } from '../../domain/errors.js';
 import { perform as performWith } from '../../gateway/perform.js';
 import type { RunId } from '../../domain/ids.js';
 import {
@@ -65,6 +65,27 @@ test('a success is returned as recorded, without another call', async () => {
   const requests = house.stub.requests.length;
   expect(await perform(house, runId, 'create-customer')).toEqual(first);
   expect(house.stub.requests).toHaveLength(requests);
+});
+
+test('an answer of the door that was lost is asked for once more, and sends without a wait', async () => {
+  const runId = await admitted(house);
+  const { door } = house.parts;
+  let lost = 0;
+  const losing = {
+    ...house.parts,
+    door: {
+      ...door,
+      authorize: async (ask: Parameters<typeof door.authorize>[0]) => {
+        const answer = await door.authorize(ask);
+        lost += 1;
+        if (lost === 1) throw new Failure('STORE_UNAVAILABLE', 'the connection broke');
+        return answer;
+      },
+    },
+  };
+  await performWith(losing, runId, 'create-customer', sender());
+  expect(lost).toBe(2);
+  expect(posts('create-customer')).toHaveLength(1);
 });
 
 test('the request carries the effect’s own key and marker', async () => {
