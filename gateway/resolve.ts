@@ -7,7 +7,7 @@ import type { RunId } from '../domain/ids.js';
 import type { EffectStep } from '../domain/steps.js';
 import { insertResolution, readResolution } from '../store/resolutions.js';
 import { recordRefusal } from '../store/refusals.js';
-import { wasLifted, widerStops } from '../store/stop-scope.js';
+import { wasHeldFromAbove, wasLifted, widerStops } from '../store/stop-scope.js';
 import type { ResolveVerdict } from './contract.js';
 import type { EffectRow } from './door-contract.js';
 import { contextOf } from './effect.js';
@@ -138,8 +138,12 @@ export async function resume(
   // What this statement lifted before, here by an earlier try or by whoever sent it to all runs, stays lifted.
   if (!(await wasLifted(parts.db, scope, orderDigestOf(read.message)))) {
     const lifted = await liftFence(parts, read.message);
-    // Held by a stop that somebody has lifted since: nothing stands in the way of this word over the run itself.
-    const free = scope === `run/${runId}` && !lifted.lifted && lifted.reason === 'nothing-to-lift';
+    // Held by a wider stop that somebody has lifted since, without its word reaching this run.
+    const free =
+      !lifted.lifted &&
+      lifted.reason === 'nothing-to-lift' &&
+      scope === `run/${runId}` &&
+      (await wasHeldFromAbove(parts.db, runId));
     if (!lifted.lifted && !free) return refuse(parts, runId, 'resume', lifted.reason);
   }
   const [standing] = await parts.door.fences(runId);

@@ -28,6 +28,15 @@ export async function stoppedAlone(db: Executor, runIds: readonly string[]): Pro
   return rows.map(({ scope }) => scope.slice('run/'.length));
 }
 
+/** Has a wider stop held this run that is lifted by now? */
+export async function wasHeldFromAbove(db: Executor, runId: string): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from stops s join runs r on r.run_id = ${runId}
+     where s.mode = 'hold' and s.lifted_at >= r.admitted_at and s.scope not like 'run/%'
+       and (s.scope like 'provider/%' or scope_covers(s.scope, r, ''))`.execute(db);
+  return rows.length > 0;
+}
+
 /** Has this very statement lifted a stop over the scope? */
 export async function wasLifted(db: Executor, scope: string, statement: string): Promise<boolean> {
   const stop = await db

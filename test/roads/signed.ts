@@ -105,8 +105,8 @@ export function signedRoads(at: () => Ground): readonly Road[] {
       ...send('resume', async () =>
         signed(await statement('resume', { scope: 'all' }), at().approver),
       ),
-      told: refused('run-mismatch'),
-      logged: 'resume: run-mismatch',
+      told: refused('nothing-to-lift'),
+      logged: 'resume: nothing-to-lift',
     },
     {
       name: 'a resume where nothing was stopped',
@@ -127,8 +127,8 @@ export function signedRoads(at: () => Ground): readonly Road[] {
         await stop({ db, door: createDoor(db) }, ask);
         return again.go();
       },
-      told: refused('nothing-to-lift'),
-      logged: 'resume: nothing-to-lift',
+      told: refused('still-stopped'),
+      logged: 'resume: still-stopped',
     },
   ];
 }
