@@ -82,9 +82,12 @@ test.each([
     const truth = await stage.truth();
     expect(keysSentTwice(truth)).toEqual([]);
     expect(retriedBySdk(truth)).toEqual([]);
-    // A bound on the supervisor's waiting; one slow start on a busy machine says nothing about it.
-    for (const part of ['postgres', 'temporal'] as const)
-      expect(Math.min(...took[part])).toBeLessThan(BACK_WITHIN_MS);
+    // A bound on the supervisor's waiting; the one slowest start on a busy machine says nothing about it.
+    for (const part of ['postgres', 'temporal'] as const) {
+      const [, ...others] = [...took[part]].sort((one, other) => other - one);
+      expect(others.filter((ms) => ms > BACK_WITHIN_MS)).toEqual([]);
+      expect(others).not.toEqual([]);
+    }
   },
   900_000,
 );
