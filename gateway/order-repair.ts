@@ -1,15 +1,12 @@
-import { canonicalize } from '../domain/canonical.js';
 import { resolveMessageSchema } from '../domain/documents.js';
 import type { ResolveMessage } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
 import { parseRunId } from '../domain/ids.js';
 import { readRun } from '../store/admissions.js';
-import { recordRefusal } from '../store/refusals.js';
-import { insertResolution } from '../store/resolutions.js';
 import type { ResolveVerdict } from './contract.js';
 import { refusalOf } from './lift-fence.js';
+import { recordOrder, refuseOrder } from './orders.js';
 import type { Parts } from './parts.js';
-import { orderDigestOf } from './signed.js';
 
 /**
  * A signed word over a run that no workflow listens for any more: the next sweep takes it back, although many have
@@ -28,25 +25,7 @@ export async function orderRepair(
     order.action === 'retry'
       ? await refusalOf(parts, order, row.door_at ?? row.admitted_at)
       : 'nothing-to-resolve';
-  if (refusal !== undefined) {
-    await recordRefusal(parts.db, {
-      runId,
-      asked: 'resolve',
-      reason: refusal,
-      detail: `resolve of ${runId}`,
-    });
-    return { accepted: false, reason: refusal };
-  }
-  await insertResolution(parts.db, {
-    digest: orderDigestOf(order),
-    runId,
-    step: order.step,
-    action: order.action,
-    person: order.by,
-    keyId: order.keyId,
-    statement: canonicalize(order),
-    signature: order.signature.value,
-    reason: order.reason,
-  });
+  if (refusal !== undefined) return refuseOrder(parts, runId, 'resolve', refusal);
+  await recordOrder(parts, runId, order);
   return { accepted: true, action: order.action, by: order.by };
 }

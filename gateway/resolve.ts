@@ -1,17 +1,16 @@
-import { canonicalize } from '../domain/canonical.js';
 import { resolveMessageSchema, resumeMessageSchema } from '../domain/documents.js';
 import type { ResolveMessage } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
 import { effectIdOf, idempotencyKeyOf } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { EffectStep } from '../domain/steps.js';
-import { insertResolution, readResolution } from '../store/resolutions.js';
-import { recordRefusal } from '../store/refusals.js';
+import { readResolution } from '../store/resolutions.js';
 import { wasHeldFromAbove, wasLifted, widerStops } from '../store/stop-scope.js';
 import type { ResolveVerdict } from './contract.js';
 import type { EffectRow } from './door-contract.js';
 import { contextOf } from './effect.js';
 import { liftFence, refusalOf } from './lift-fence.js';
+import { refuseOrder, recordOrder } from './orders.js';
 import type { Parts } from './parts.js';
 import { reading } from './providers.js';
 import { bundleOf, loadPlanned, loadRun, recordedEffect } from './record.js';
@@ -27,28 +26,21 @@ export async function resolve(
   message: unknown,
 ): Promise<ResolveVerdict> {
   const read = parsed(message, (value) => resolveMessageSchema.safeParse(value));
-  if ('reason' in read) return refuse(parts, runId, 'resolve', read.reason);
+  if ('reason' in read) return refuseOrder(parts, runId, 'resolve', read.reason);
   const order = read.message;
-  if (order.runId !== runId) return refuse(parts, runId, 'resolve', 'run-mismatch');
-  const digest = orderDigestOf(order);
-  const known = await readResolution(parts.db, digest);
+  if (order.runId !== runId) return refuseOrder(parts, runId, 'resolve', 'run-mismatch');
+  const known = await readResolution(parts.db, orderDigestOf(order));
   if (known?.accepted === true) return { accepted: true, action: order.action, by: order.by };
   const run = await loadRun(parts, runId);
   const since = run.row.door_at ?? run.row.admitted_at;
   const refusal = await refusalOf(parts, order, since);
-  if (refusal !== undefined) return refuse(parts, runId, 'resolve', refusal);
+  if (refusal !== undefined) return refuseOrder(parts, runId, 'resolve', refusal);
   if (order.step === 'verify-site' && order.action !== 'retry')
-    return refuse(parts, runId, 'resolve', 'nothing-to-resolve');
-  return act(parts, runId, { order, digest });
+    return refuseOrder(parts, runId, 'resolve', 'nothing-to-resolve');
+  return act(parts, runId, order);
 }
 
-interface Ordered {
-  readonly order: ResolveMessage;
-  readonly digest: string;
-}
-
-async function act(parts: Parts, runId: RunId, of: Ordered): Promise<ResolveVerdict> {
-  const { order } = of;
+async function act(parts: Parts, runId: RunId, order: ResolveMessage): Promise<ResolveVerdict> {
   const step = order.step as EffectStep;
   const row = await parts.door.row(
     effectIdOf({ instance: parts.instance, runId, step, kind: 'act' }),
@@ -56,18 +48,8 @@ async function act(parts: Parts, runId: RunId, of: Ordered): Promise<ResolveVerd
   const undone =
     order.action === 'done-by-hand' ? await readUndone(parts, runId, { step, row }) : undefined;
   if (undone !== undefined && 'reason' in undone)
-    return refuse(parts, runId, 'resolve', undone.reason);
-  await insertResolution(parts.db, {
-    digest: of.digest,
-    runId,
-    step: order.step,
-    action: order.action,
-    person: order.by,
-    keyId: order.keyId,
-    statement: canonicalize(order),
-    signature: order.signature.value,
-    reason: order.reason,
-  });
+    return refuseOrder(parts, runId, 'resolve', undone.reason);
+  await recordOrder(parts, runId, order);
   if (undone !== undefined)
     await parts.door.closeRow({ runId, step, outcome: 'done-by-hand', ...undone });
   // With the door still open, giving up is only the cause on record: the unwinding that follows closes the row.
@@ -126,15 +108,15 @@ export async function resume(
   message: unknown,
 ): Promise<ResolveVerdict> {
   const read = parsed(message, (value) => resumeMessageSchema.safeParse(value));
-  if ('reason' in read) return refuse(parts, runId, 'resume', read.reason);
+  if ('reason' in read) return refuseOrder(parts, runId, 'resume', read.reason);
   const { scope, by } = read.message;
   if (scope.startsWith('run/') && scope !== `run/${runId}`)
-    return refuse(parts, runId, 'resume', 'run-mismatch');
+    return refuseOrder(parts, runId, 'resume', 'run-mismatch');
   await loadRun(parts, runId);
   // Going on under a wider stop would meet that one at the next step.
   const wider = await widerStops(parts.db, runId);
   if (scope === `run/${runId}` && wider.length > 0)
-    return refuse(parts, runId, 'resume', 'still-stopped');
+    return refuseOrder(parts, runId, 'resume', 'still-stopped');
   // What this statement lifted before, here by an earlier try or by whoever sent it to all runs, stays lifted.
   if (!(await wasLifted(parts.db, scope, orderDigestOf(read.message)))) {
     const lifted = await liftFence(parts, read.message);
@@ -144,12 +126,12 @@ export async function resume(
       lifted.reason === 'nothing-to-lift' &&
       scope === `run/${runId}` &&
       (await wasHeldFromAbove(parts.db, runId));
-    if (!lifted.lifted && !free) return refuse(parts, runId, 'resume', lifted.reason);
+    if (!lifted.lifted && !free) return refuseOrder(parts, runId, 'resume', lifted.reason);
   }
   const [standing] = await parts.door.fences(runId);
   return standing === undefined
     ? { accepted: true, action: 'resume', by }
-    : refuse(parts, runId, 'resume', 'still-stopped');
+    : refuseOrder(parts, runId, 'resume', 'still-stopped');
 }
 
 function parsed<T>(
@@ -162,16 +144,6 @@ function parsed<T>(
   } catch (error) {
     return { reason: reasonOf(error) };
   }
-}
-
-async function refuse(
-  parts: Parts,
-  runId: RunId,
-  asked: 'resolve' | 'resume',
-  reason: string,
-): Promise<ResolveVerdict> {
-  await recordRefusal(parts.db, { runId, asked, reason, detail: `${asked} of ${runId}` });
-  return { accepted: false, reason };
 }
 
 /** Marks a step as failed for good: the cause of an unwinding. @throws REQUEST_INVALID for a code that is none */
