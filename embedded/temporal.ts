@@ -2,19 +2,8 @@ import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { setTimeout as pause } from 'node:timers/promises';
 import { reasonOf, UnreachableError } from '../config/errors.js';
+import { SEARCH_ATTRIBUTE_TYPES } from '../domain/search-attributes.js';
 import type { GroupCommand } from './process-group.js';
-
-/** The search attributes that workflows upsert: one that is missing hangs a run, it does not fail it. */
-export const SEARCH_ATTRIBUTES = {
-  Phase: 'Keyword',
-  AwaitingApproval: 'Bool',
-  Agent: 'Keyword',
-  Principal: 'Keyword',
-  Domain: 'Keyword',
-  Environment: 'Keyword',
-  Provider: 'Keyword',
-  SpentMinor: 'Int',
-} as const;
 
 const DYNAMIC_CONFIG = [
   // Stock settings answer every hop on a 50 ms clock, and an eleventh update in flight collapses a run.
@@ -60,7 +49,7 @@ export function temporalCommand(options: {
       ...(ports.ui === undefined ? ['--headless'] : ['--ui-port', String(ports.ui)]),
       ...(dbFile === undefined ? [] : stored),
       ...DYNAMIC_CONFIG.flatMap((value) => ['--dynamic-config-value', value]),
-      ...Object.entries(SEARCH_ATTRIBUTES).flatMap(([name, type]) => [
+      ...Object.entries(SEARCH_ATTRIBUTE_TYPES).flatMap(([name, type]) => [
         '--search-attribute',
         `${name}=${type}`,
       ]),
@@ -94,7 +83,9 @@ export async function pingTemporal(
     const { customAttributes } = await connection.operatorService.listSearchAttributes({
       namespace,
     });
-    const missing = Object.keys(SEARCH_ATTRIBUTES).filter((name) => !(name in customAttributes));
+    const missing = Object.keys(SEARCH_ATTRIBUTE_TYPES).filter(
+      (name) => !(name in customAttributes),
+    );
     if (missing.length > 0) throw new Error(`search attributes missing: ${missing.join(', ')}`);
   });
 }

@@ -1,5 +1,6 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { UnreachableError, UsageError } from '../config/errors.js';
+import { SEARCH_ATTRIBUTE_TYPES } from '../domain/search-attributes.js';
 import type { Database } from '../store/connect.js';
 import { readInstance } from '../store/migrate.js';
 import { currentPolicy } from '../store/policies.js';
@@ -7,25 +8,15 @@ import type { Row } from '../store/schema.js';
 import { rememberTemporal } from '../store/sweep-rows.js';
 import { databaseClock } from '../store/clock.js';
 
-/** What runs upsert: an unregistered one would hang a run, not fail it. */
-const SEARCH_ATTRIBUTES = {
-  Phase: 'Keyword',
-  AwaitingApproval: 'Bool',
-  Agent: 'Keyword',
-  Principal: 'Keyword',
-  Domain: 'Keyword',
-  Environment: 'Keyword',
-  Provider: 'Keyword',
-  SpentMinor: 'Int',
-} as const;
-
 /** @throws UsageError naming each missing attribute and the command that registers it */
 export async function checkSearchAttributes(
   connection: NativeConnection,
   namespace: string,
 ): Promise<void> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  const missing = Object.entries(SEARCH_ATTRIBUTES).filter(([name]) => !(name in customAttributes));
+  const missing = Object.entries(SEARCH_ATTRIBUTE_TYPES).filter(
+    ([name]) => !(name in customAttributes),
+  );
   if (missing.length === 0) return;
   const command = missing.map(([name, type]) => `--name ${name} --type ${type}`).join(' ');
   throw new UsageError({

@@ -2,12 +2,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Connection } from '@temporalio/client';
 import { createServer, type Socket } from 'node:net';
 import { UnreachableError } from '../../config/errors.js';
-import {
-  keepHistory,
-  pingTemporal,
-  SEARCH_ATTRIBUTES,
-  waitForTemporal,
-} from '../../embedded/temporal.js';
+import { keepHistory, pingTemporal, waitForTemporal } from '../../embedded/temporal.js';
+import { SEARCH_ATTRIBUTE_TYPES } from '../../domain/search-attributes.js';
 import { startTestTemporal, type TestTemporal } from '../helpers/temporal.js';
 
 let server: TestTemporal;
@@ -26,7 +22,7 @@ test('the dev server knows every search attribute, with its type, when it is cal
     namespace: server.namespace,
   });
   const INDEXED = { Keyword: 2, Int: 3, Bool: 5 };
-  for (const [name, type] of Object.entries(SEARCH_ATTRIBUTES)) {
+  for (const [name, type] of Object.entries(SEARCH_ATTRIBUTE_TYPES)) {
     expect([name, customAttributes[name]]).toEqual([name, INDEXED[type]]);
   }
 });
