@@ -1,0 +1,11 @@
+import { absenceSql } from './absence.js';
+import { admitSql } from './admit.js';
+import { commonSql } from './common.js';
+import { moneySql } from './money.js';
+import { settleSql } from './settle.js';
+import { stopSql } from './stop.js';
+import { unwindSql } from './unwind.js';
+
+/** The door's functions: VOLATILE plpgsql, called as `select * from f(…)`, so that each statement sees afresh. */
+export const doorFunctions =
+  commonSql + absenceSql + moneySql + admitSql + settleSql + stopSql + unwindSql;
