@@ -1,8 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { Command } from 'commander';
-import { makeProgram } from '../../cli/cli.js';
-import { REGISTERS } from '../../cli/verbs.js';
-import { callCli } from './run-in-process.js';
+import { callCli, programForHelp } from './run-in-process.js';
 
 const VERBS = (
   'up, demo, provision FILE, runs, show RUN, watch RUN, why RUN, inbox, approve RUN, reject RUN, stop, resume, resolve RUN, ' +
@@ -11,23 +9,7 @@ const VERBS = (
   'policy check FILE, policy explain FILE, policy diff OLD NEW, policy activate FILE, policy show, policy history, policy at DATE, worker, sandbox, migrate, pretend DOING MEMBERS'
 ).split(', ');
 
-const program = makeProgram(
-  {
-    variables: {},
-    cwd: '/',
-    out: () => undefined,
-    err: () => undefined,
-    outIsTerminal: false,
-    errIsTerminal: false,
-    columns: 96,
-    openTerminal: () => {
-      throw new Error('no terminal');
-    },
-    interrupted: new AbortController().signal,
-  },
-  REGISTERS,
-  { done: () => undefined, complaint: () => undefined },
-);
+const program = programForHelp();
 
 /** All commands that do something, by their path. */
 function leaves(command: Command, path: readonly string[] = []): [string[], Command][] {

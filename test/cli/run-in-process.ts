@@ -1,7 +1,8 @@
+import type { Command } from 'commander';
 import type { Terminal } from '../../client/terminal.js';
 import { createClient } from '../../client/client.js';
 import { NoTerminal } from '../../client/errors.js';
-import { runCli } from '../../cli/cli.js';
+import { makeProgram, runCli } from '../../cli/cli.js';
 import type { Io } from '../../cli/io.js';
 import { REGISTERS } from '../../cli/verbs.js';
 
@@ -75,3 +76,10 @@ export function ioOf(own: Partial<Io>): Io {
     ...own,
   };
 }
+
+/** Every verb of the command line, for reading its help: nothing is run. */
+export const programForHelp = (): Command =>
+  makeProgram(ioOf({ columns: 96 }), REGISTERS, {
+    done: () => undefined,
+    complaint: () => undefined,
+  });

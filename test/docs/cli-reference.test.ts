@@ -2,9 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import type { Command } from 'commander';
-import { makeProgram } from '../../cli/cli.js';
-import { REGISTERS } from '../../cli/verbs.js';
-import { callCli } from '../cli/run-in-process.js';
+import { callCli, programForHelp } from '../cli/run-in-process.js';
 
 const PAGE = fileURLToPath(new URL('../../docs/reference/cli.md', import.meta.url));
 
@@ -42,23 +40,7 @@ function particular(help: string): string {
 }
 
 async function page(): Promise<string> {
-  const program = makeProgram(
-    {
-      variables: {},
-      cwd: '/',
-      out: () => undefined,
-      err: () => undefined,
-      outIsTerminal: false,
-      errIsTerminal: false,
-      columns: 96,
-      openTerminal: () => {
-        throw new Error('no terminal');
-      },
-      interrupted: new AbortController().signal,
-    },
-    REGISTERS,
-    { done: () => undefined, complaint: () => undefined },
-  );
+  const program = programForHelp();
   const sections: string[] = [];
   for (const path of leaves(program)) {
     const { out } = await callCli([...path, '--help']);
