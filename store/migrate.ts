@@ -11,6 +11,7 @@ import { counts } from './migrations/0007-counts.js';
 import { whatIsOurs } from './migrations/0007-what-is-ours.js';
 import { tightenedDoor } from './migrations/0008-tightened-door.js';
 import { stopMode } from './migrations/0009-stop-mode.js';
+import { notices } from './migrations/0010-notices.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -32,6 +33,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0007-what-is-ours': migration(whatIsOurs),
   '0008-tightened-door': migration(tightenedDoor),
   '0009-stop-mode': migration(stopMode),
+  '0010-notices': migration(notices),
 };
 
 export interface MigrateOptions {

@@ -7,6 +7,7 @@ import type {
   PostingsTable,
   ReservationsTable,
 } from './schema-money.js';
+import type { NoticesTable } from './schema-notices.js';
 
 /** jsonb: written as JSON text, read as a value. */
 type Json<T> = ColumnType<T, string, string>;
@@ -402,6 +403,7 @@ export interface Schema {
   log: LogTable;
   log_payloads: LogPayloadsTable;
   log_head: LogHeadTable;
+  notices: NoticesTable;
 }
 
 export type Row<Table extends keyof Schema> = Selectable<Schema[Table]>;

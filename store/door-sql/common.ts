@@ -82,6 +82,13 @@ begin
   return row('refused', p_reason, p_detail, null, null, null, null)::door_answer;
 end $$;
 
+-- The outbox of notices: written where the thing happens, sent afterwards, each name once.
+create function notice_add(p_kind text, p_dedupe text, p_run text, p_payload jsonb) returns void
+language sql volatile as $$
+  insert into notices (kind, dedupe, run_id, payload) values (p_kind, p_dedupe, p_run, p_payload)
+    on conflict (dedupe) do nothing
+$$;
+
 create function open_case(p_run text, p_effect text, p_kind text, p_text text) returns text
 language plpgsql volatile as $$
 begin
