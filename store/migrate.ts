@@ -12,6 +12,8 @@ import { whatIsOurs } from './migrations/0007-what-is-ours.js';
 import { tightenedDoor } from './migrations/0008-tightened-door.js';
 import { stopMode } from './migrations/0009-stop-mode.js';
 import { notices } from './migrations/0010-notices.js';
+import { webhookEvents } from './migrations/0030-webhook-events.js';
+import { http } from './migrations/0031-http.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -34,6 +36,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0008-tightened-door': migration(tightenedDoor),
   '0009-stop-mode': migration(stopMode),
   '0010-notices': migration(notices),
+  '0030-webhook-events': migration(webhookEvents),
+  '0031-http': migration(http),
 };
 
 export interface MigrateOptions {

@@ -7,6 +7,7 @@ import type {
   PostingsTable,
   ReservationsTable,
 } from './schema-money.js';
+import type { HttpAnswersTable, SessionsTable, WebhookEventsTable } from './schema-http.js';
 import type { NoticesTable } from './schema-notices.js';
 
 /** jsonb: written as JSON text, read as a value. */
@@ -214,6 +215,8 @@ export interface DecisionsTable {
   accepted: boolean;
   reason: string | null;
   road: 'signal' | 'update' | 'cli' | 'http';
+  /** Of an unsigned reject: the session in which it was said. */
+  session_id: Generated<string | null>;
   recorded_at: Date;
 }
 
@@ -404,6 +407,9 @@ export interface Schema {
   log_payloads: LogPayloadsTable;
   log_head: LogHeadTable;
   notices: NoticesTable;
+  webhook_events: WebhookEventsTable;
+  http_answers: HttpAnswersTable;
+  sessions: SessionsTable;
 }
 
 export type Row<Table extends keyof Schema> = Selectable<Schema[Table]>;
