@@ -14,6 +14,8 @@ import { stopMode } from './migrations/0009-stop-mode.js';
 import { notices } from './migrations/0010-notices.js';
 import { webhookEvents } from './migrations/0030-webhook-events.js';
 import { http } from './migrations/0031-http.js';
+import { providerTokens } from './migrations/0080-provider-tokens.js';
+import { credentialStates } from './migrations/0081-credential-states.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -38,6 +40,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0010-notices': migration(notices),
   '0030-webhook-events': migration(webhookEvents),
   '0031-http': migration(http),
+  '0080-provider-tokens': migration(providerTokens),
+  '0081-credential-states': migration(credentialStates),
 };
 
 export interface MigrateOptions {

@@ -9,6 +9,7 @@ import type {
 } from './schema-money.js';
 import type { HttpAnswersTable, SessionsTable, WebhookEventsTable } from './schema-http.js';
 import type { NoticesTable } from './schema-notices.js';
+import type { CredentialStatesTable, ProviderTokensTable } from './schema-tokens.js';
 
 /** jsonb: written as JSON text, read as a value. */
 type Json<T> = ColumnType<T, string, string>;
@@ -410,6 +411,8 @@ export interface Schema {
   webhook_events: WebhookEventsTable;
   http_answers: HttpAnswersTable;
   sessions: SessionsTable;
+  provider_tokens: ProviderTokensTable;
+  credential_states: CredentialStatesTable;
 }
 
 export type Row<Table extends keyof Schema> = Selectable<Schema[Table]>;

@@ -4,8 +4,9 @@ import { commonSql } from './common.js';
 import { moneySql } from './money.js';
 import { settleSql } from './settle.js';
 import { stopSql } from './stop.js';
+import { tokensSql } from './tokens.js';
 import { unwindSql } from './unwind.js';
 
 /** The door's functions: VOLATILE plpgsql, called as `select * from f(…)`, so that each statement sees afresh. */
 export const doorFunctions =
-  commonSql + absenceSql + moneySql + admitSql + settleSql + stopSql + unwindSql;
+  commonSql + absenceSql + moneySql + admitSql + settleSql + stopSql + unwindSql + tokensSql;

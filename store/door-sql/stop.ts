@@ -19,6 +19,7 @@ begin
      where e.kind = 'act' and e.attempt > 0
        and e.send_by > countersign_now() - interval '1 day' and scope_covers(p_scope, r, e.provider)
        and wire_ends(e.effect_id, e.attempt, e.send_by, e.settling_ms) > countersign_now();
+  perform tokens_stop(p_scope);
   return v_stop;
 end $$;
 

@@ -50,6 +50,8 @@ begin
      set door = /* guard:closing-first else r.door */ 'closed' /* end */,
          door_cause = p_cause::text, door_at = countersign_now()
    where r.run_id = p_run;
+  -- Nothing is done any more; what is taken back has tokens of its own.
+  perform tokens_end(p_run, 'actions', 'the door was closed');
   perform log_append('door-closed', p_run, jsonb_build_object('cause', p_cause));
 end $$;
 `;
@@ -243,6 +245,7 @@ begin
    where r.run_id = p_run;
   perform door_release(p_run, v.step) from reservations v
     where v.run_id = p_run and v.state = 'reserved';
+  perform tokens_end(p_run, null, 'the run completed');
   perform log_append('completed', p_run, '{}');
   return 'completed';
 end $$;
@@ -295,6 +298,7 @@ begin
   update runs r set door = 'closed', end_phase = v_end, end_why = left(p_why, 2000),
          ended_at = countersign_now()
    where r.run_id = p_run and r.end_phase is null;
+  perform tokens_end(p_run, null, 'the run ended');
   perform log_append('ended', p_run, jsonb_build_object('end', v_end, 'why', left(p_why, 2000)));
   return 'finished';
 end $$;
