@@ -54,6 +54,18 @@ export async function unlock(
   }
 }
 
+/** The enrolled person of a key file, unlocked at the terminal after a line that says what is signed. @throws FileRefused */
+export async function unlocked(context: Context, file: string, said: string): Promise<Approver> {
+  const terminal = context.io.openTerminal();
+  try {
+    const owner = await ownerOf(context, file);
+    terminal.write(`${said}\n`);
+    return { ...owner, key: await unlock(context, terminal, file) };
+  } finally {
+    terminal.close();
+  }
+}
+
 /** `--key`, which every signing verb needs. @throws UsageError */
 export function keyOption(options: { readonly key?: string }, command: string): string {
   if (options.key !== undefined) return options.key;

@@ -11,8 +11,8 @@ type Work<Arguments extends readonly unknown[]> = (
 
 /** How verbs are added: each file in verbs/ gets one of these. */
 export interface Verbs {
-  /** A verb with the options that all have, and an example for its help. */
-  add(usage: string, description: string, example: string): Command;
+  /** A verb with the options that all have, and an example for its help; `default`: what its group does unasked. */
+  add(usage: string, description: string, example: string, as?: { default: boolean }): Command;
   /** Under a verb that groups others, such as `keys`. */
   group(name: string, description: string): Omit<Verbs, 'group'>;
   /**
@@ -174,9 +174,9 @@ function verbsOf(parent: Command, making: Making): Verbs {
   const inherit = (command: Command): Command =>
     command.copyInheritedSettings(parent).helpOption('-h, --help', 'show this').helpCommand(false);
   return {
-    add: (usage, description, example) => {
+    add: (usage, description, example, as) => {
       const command = inherit(new Command().command(usage)).description(description);
-      parent.addCommand(command);
+      parent.addCommand(command, { isDefault: as?.default === true });
       making.added.push({ command, example });
       return command;
     },

@@ -22,6 +22,10 @@ const WORDS: Readonly<Record<string, string>> = {
   'not-done': 'the provider was asked, and still shows it as it was',
   'nothing-to-resolve': 'this step has nothing that could be resolved in this way',
   'nothing-to-lift': 'no stop is in force over exactly this',
+  'case-unknown': 'there is no such case',
+  'case-closed': 'this case is closed already',
+  'case-mismatch': 'the case is of another kind than what was signed',
+  'excluded-subject': 'whoever a case is about does not close it',
   'still-stopped': 'a wider stop covers this run: lift that one first',
 };
 

@@ -1,7 +1,8 @@
 import type { Register } from './cli.js';
 import { TEMPORAL_VERBS, type TemporalVerb } from './temporal-verbs.js';
+import { registerCases } from './verbs/cases.js';
 import { registerInbox } from './verbs/inbox.js';
-import { registerOverview } from './verbs/overview.js';
+import { registerLedger } from './verbs/ledger.js';
 import { registerPlan } from './verbs/plan.js';
 import { registerPolicy } from './verbs/policy.js';
 import { registerPretend } from './verbs/pretend.js';
@@ -23,7 +24,8 @@ export const LIGHT_REGISTERS: readonly Register[] = [
   named('provision <file>', 'runs', 'show <run>', 'watch <run>', 'why <run>'),
   registerInbox,
   named('approve <run>', 'reject <run>', 'stop', 'resume', 'resolve <run>'),
-  registerOverview,
+  registerLedger,
+  registerCases,
   named('status', 'doctor'),
   registerRegister,
   registerPolicy,

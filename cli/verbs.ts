@@ -1,8 +1,9 @@
 import type { Register } from './cli.js';
+import { registerCases } from './verbs/cases.js';
 import { registerDemo } from './verbs/demo.js';
 import { registerDecide } from './verbs/decide.js';
 import { registerInbox } from './verbs/inbox.js';
-import { registerOverview } from './verbs/overview.js';
+import { registerLedger } from './verbs/ledger.js';
 import { registerPlan } from './verbs/plan.js';
 import { registerPolicy } from './verbs/policy.js';
 import { registerPretend } from './verbs/pretend.js';
@@ -27,7 +28,8 @@ export const REGISTERS: readonly Register[] = [
   registerDecide,
   registerStop,
   registerSigned,
-  registerOverview,
+  registerLedger,
+  registerCases,
   registerStatus,
   registerRegister,
   registerPolicy,

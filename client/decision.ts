@@ -13,6 +13,7 @@ import {
   type ResumeMessage,
   type ResumeStatement,
 } from '../domain/documents.js';
+import type { CloseCaseMessage, CloseCaseStatement } from '../domain/close-case.js';
 import { canonicalBytes, digestOfBytes, parseCanonical, utf8 } from '../domain/canonical.js';
 import type { Digest } from '../domain/ids.js';
 import { ProtocolError } from '../domain/reasons.js';
@@ -147,5 +148,18 @@ export function signResume(
   key: SigningKey,
 ): ResumeMessage {
   const whole: ResumeStatement = { type: 'countersign.resume.v1', keyId: key.keyId, ...statement };
+  return { ...whole, signature: signatureOver(whole, key) };
+}
+
+/** Signs that a case is looked after. */
+export function signCloseCase(
+  statement: Omit<CloseCaseStatement, 'type' | 'keyId'>,
+  key: SigningKey,
+): CloseCaseMessage {
+  const whole: CloseCaseStatement = {
+    type: 'countersign.close-case.v1',
+    keyId: key.keyId,
+    ...statement,
+  };
   return { ...whole, signature: signatureOver(whole, key) };
 }

@@ -16,6 +16,7 @@ import { webhookEvents } from './migrations/0030-webhook-events.js';
 import { http } from './migrations/0031-http.js';
 import { providerTokens } from './migrations/0080-provider-tokens.js';
 import { credentialStates } from './migrations/0081-credential-states.js';
+import { casesToAct } from './migrations/0060-cases.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -42,6 +43,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0031-http': migration(http),
   '0080-provider-tokens': migration(providerTokens),
   '0081-credential-states': migration(credentialStates),
+  '0060-cases': migration(casesToAct),
 };
 
 export interface MigrateOptions {

@@ -26,13 +26,6 @@ export async function budgetsOfRuns(db: Executor): Promise<ReadonlyMap<string, n
   return new Map(rows.map((row) => [row.run_id, row.budget_minor]));
 }
 
-/** Cases, newest first: the open ones, or all. */
-export async function listCases(db: Executor, all: boolean): Promise<Row<'cases'>[]> {
-  let query = db.selectFrom('cases').selectAll().orderBy('case_id', 'desc').limit(500);
-  if (!all) query = query.where('closed_at', 'is', null);
-  return query.execute();
-}
-
 /** Stops that are in force, oldest first. */
 export async function listStops(db: Executor): Promise<Row<'stops'>[]> {
   return db

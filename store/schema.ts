@@ -8,6 +8,7 @@ import type {
   ReservationsTable,
 } from './schema-money.js';
 import type { HttpAnswersTable, SessionsTable, WebhookEventsTable } from './schema-http.js';
+import type { CasesTable } from './schema-cases.js';
 import type { NoticesTable } from './schema-notices.js';
 import type { CredentialStatesTable, ProviderTokensTable } from './schema-tokens.js';
 
@@ -325,17 +326,6 @@ export interface StopWireTable {
 export interface FencesTable {
   scope: string;
   stop_id: number;
-}
-
-export interface CasesTable {
-  case_id: GeneratedAlways<number>;
-  run_id: string | null;
-  effect_id: string | null;
-  kind: string;
-  text: string;
-  opened_at: Date;
-  closed_at: Date | null;
-  closed_by: string | null;
 }
 
 export interface RefusalsTable {

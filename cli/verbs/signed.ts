@@ -15,7 +15,7 @@ import { databaseNow } from '../../store/clock.js';
 import { openRunsUnder } from '../../store/overview.js';
 import { refusalsAfter } from '../../store/refusals.js';
 import { stoppedAlone, widerStops } from '../../store/stop-scope.js';
-import { keyOption, ownerOf, unlock, type Approver } from '../approver.js';
+import { keyOption, unlocked } from '../approver.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, Explanation, type ExitCode } from '../explain.js';
@@ -168,17 +168,6 @@ async function lift(context: Context, message: ResumeMessage): Promise<void> {
     remedy:
       'See what is stopped, and by whom it can be lifted: countersign status, countersign people',
   });
-}
-
-async function unlocked(context: Context, file: string, warning: string): Promise<Approver> {
-  const terminal = context.io.openTerminal();
-  try {
-    const owner = await ownerOf(context, file);
-    terminal.write(`${warning}\n`);
-    return { ...owner, key: await unlock(context, terminal, file) };
-  } finally {
-    terminal.close();
-  }
 }
 
 async function resolve(context: Context, run: string, options: ResolveOptions): Promise<ExitCode> {

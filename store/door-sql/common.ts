@@ -1,3 +1,9 @@
+import { CASE_KINDS } from '../../domain/cases.js';
+
+const CASE_SEVERITIES = Object.entries(CASE_KINDS)
+  .map(([kind, { severity }]) => `when p_kind = '${kind}' then '${severity}'`)
+  .join(' ');
+
 /**
  * What every function of the door begins with or ends with. A text between a guard's mark and its end is
  * what test/door/without.ts can take out of a scratch database, to see a test go red without it.
@@ -89,11 +95,25 @@ language sql volatile as $$
     on conflict (dedupe) do nothing
 $$;
 
-create function open_case(p_run text, p_effect text, p_kind text, p_text text) returns text
-language plpgsql volatile as $$
+-- How bad a case of this kind is (domain/cases.ts); of an unknown kind: a warning, since a case is never lost.
+create function case_severity(p_kind text) returns text language sql immutable as $$
+  select case ${CASE_SEVERITIES} else 'warning' end
+$$;
+
+-- Whoever opens a case tells of it in the same transaction. The text holds ids and amounts, never an address.
+create function open_case(p_run text, p_effect text, p_kind text, p_text text,
+  p_proposal text default null, p_finding text default null, p_person text default null)
+returns text language plpgsql volatile as $$
+declare
+  v_case bigint;
+  v_severity text := case_severity(p_kind);
 begin
-  insert into cases (run_id, effect_id, kind, text, opened_at)
-    values (p_run, p_effect, p_kind, p_text, countersign_now());
+  insert into cases (run_id, effect_id, kind, severity, text, proposal, finding, person_id, opened_at)
+    values (p_run, p_effect, p_kind, v_severity, p_text, p_proposal, p_finding, p_person,
+            countersign_now())
+    returning case_id into v_case;
+  perform notice_add('case-opened', 'case-opened:' || v_case, p_run, jsonb_build_object(
+    'case', v_case, 'kind', p_kind, 'severity', v_severity, 'effect', p_effect));
   return p_text;
 end $$;
 `;

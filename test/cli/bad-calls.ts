@@ -125,6 +125,26 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     /no-such-run/,
     /countersign runs/,
   ),
+  'a case that is no number': usage(
+    () => ['cases', 'show', 'seven'],
+    /"seven" is no case/,
+    /countersign cases list --all/,
+  ),
+  'a case that does not exist': usage(
+    () => ['cases', 'show', '999999'],
+    /there is no case 999999/,
+    /countersign cases list --all/,
+  ),
+  'a kind of case that does not exist': usage(
+    () => ['cases', '--kind', 'trouble'],
+    /--kind "trouble"/,
+    /docs\/cases\.md/,
+  ),
+  'a case closed without a key': usage(
+    () => ['cases', 'close', '1', '--reason', 'done'],
+    /--key names no key file/,
+  ),
+  'a case closed without a reason': usage(() => ['cases', 'close', '1'], /--reason/),
   'a good request while Temporal refuses connections': unreachable(
     () => request({}),
     () => ({ COUNTERSIGN_TEMPORAL_ADDRESS: '127.0.0.1:1' }),

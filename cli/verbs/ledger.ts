@@ -1,12 +1,11 @@
-import { visible } from '../../domain/untrusted.js';
-import { listBalances, listCases } from '../../store/overview.js';
+import { listBalances } from '../../store/overview.js';
 import { policyCaps } from '../policy-caps.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
-import { money, table, wrap } from '../style.js';
+import { money, table } from '../style.js';
 
-/** `ledger`, `cases`: what was spent, and what needs a person. */
-export const registerOverview: Register = (verbs) => {
+/** `ledger`: what was spent, and what is set aside. */
+export const registerLedger: Register = (verbs) => {
   verbs
     .add(
       'ledger',
@@ -14,21 +13,6 @@ export const registerOverview: Register = (verbs) => {
       'countersign ledger --json',
     )
     .action(verbs.run(ledger));
-  verbs
-    .add('cases', 'Lists what a person has to look at', 'countersign cases --all')
-    .option('--all', 'closed ones too')
-    .action(
-      verbs.run(async (context, options: { readonly all?: boolean }) => {
-        const cases = await listCases(await context.database(), options.all === true);
-        const { style } = context;
-        const lines = cases.flatMap((one) => [
-          `${style.bold(`#${one.case_id}`)} ${one.kind}${one.run_id === null ? '' : `  run ${one.run_id}`}${one.closed_at === null ? '' : style.dim('  closed')}`,
-          ...wrap(visible(one.text), style.columns - 4).map((line) => `    ${line}`),
-        ]);
-        context.print({ cases }, lines.length === 0 ? [style.dim('No open cases.')] : lines);
-        return 0;
-      }),
-    );
 };
 
 async function ledger(context: Context): Promise<0> {
