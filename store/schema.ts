@@ -9,8 +9,8 @@ import type {
 } from './schema-money.js';
 import type { HttpAnswersTable, SessionsTable, WebhookEventsTable } from './schema-http.js';
 import type { CasesTable } from './schema-cases.js';
-import type { NoticesTable } from './schema-notices.js';
 import type { CredentialStatesTable, ProviderTokensTable } from './schema-tokens.js';
+import type { DeliveriesTable, NoticeQueueTable, NoticesTable } from './schema-notices.js';
 
 /** jsonb: written as JSON text, read as a value. */
 type Json<T> = ColumnType<T, string, string>;
@@ -202,6 +202,11 @@ export interface GatesTable {
   opened_at: Date;
   expires_at: Date;
   closed_at: Date | null;
+  /** When reminder and escalation fall due, written at the opening; null: a gate from before there were any. */
+  remind_at: Generated<Date | null>;
+  escalate_at: Generated<Date | null>;
+  reminded_at: Generated<Date | null>;
+  escalated_at: Generated<Date | null>;
 }
 
 export interface DecisionsTable {
@@ -403,6 +408,8 @@ export interface Schema {
   sessions: SessionsTable;
   provider_tokens: ProviderTokensTable;
   credential_states: CredentialStatesTable;
+  notice_queue: NoticeQueueTable;
+  deliveries: DeliveriesTable;
 }
 
 export type Row<Table extends keyof Schema> = Selectable<Schema[Table]>;
