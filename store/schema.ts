@@ -290,6 +290,7 @@ export interface EffectsTable {
   refused: Generated<boolean>;
   /** The first send since the row had last surely done nothing. */
   begun_at: Generated<Date | null>;
+  closed_at: Generated<Date | null>;
   outcome: string | null;
   residue_minor: number | null;
   residue_text: string | null;
