@@ -1,10 +1,11 @@
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { concatBytes, hexToBytes } from '@noble/hashes/utils.js';
+import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js';
 import { decodeBase64url, encodeBase64url } from './base64url.js';
-import { canonicalBytes } from './canonical.js';
+import { canonicalBytes, sha256Hex } from './canonical.js';
 import type { Ed25519Signature } from './documents.js';
 import { invariant } from './errors.js';
+import { memo } from './memo.js';
 
 const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
@@ -23,13 +24,20 @@ export function keyIdOf(publicKeyRaw: Uint8Array): string {
  */
 export function publicKeyProblem(publicKeyRaw: Uint8Array): string | undefined {
   if (publicKeyRaw.length !== KEY_BYTES) return 'an Ed25519 public key has 32 bytes';
+  return pointProblem(publicKeyRaw);
+}
+
+/** How many keys, and how many signatures that stood or did not, are remembered: some ms of arithmetic each. */
+const REMEMBERED = 2_000;
+
+const pointProblem = memo(REMEMBERED, bytesToHex, (publicKeyRaw): string | undefined => {
   const point = decodePoint(publicKeyRaw);
   if (point === undefined)
     return 'the public key is no point of the curve, or not encoded canonically';
   if (point.isSmallOrder()) return 'the public key has small order: it would fit any message';
   if (!point.isTorsionFree()) return 'the public key lies outside the prime-order group';
   return undefined;
-}
+});
 
 type Point = ReturnType<typeof ed25519.Point.fromBytes>;
 
@@ -52,14 +60,30 @@ export function verifyBytes(
 ): boolean {
   const raw = decodeBase64url(signature.value);
   if (raw?.length !== SIGNATURE_BYTES || publicKeyProblem(publicKeyRaw) !== undefined) return false;
-  const r = decodePoint(raw.slice(0, KEY_BYTES));
-  if (r?.isTorsionFree() !== true) return false;
-  try {
-    return ed25519.verify(raw, bytes, publicKeyRaw, { zip215: false });
-  } catch {
-    return false;
-  }
+  return stands({ bytes, raw, publicKeyRaw });
 }
+
+interface Verification {
+  readonly bytes: Uint8Array;
+  readonly raw: Uint8Array;
+  readonly publicKeyRaw: Uint8Array;
+}
+
+/** Named by all three: the digest of the bytes, the key and the signature, each of one length. */
+const stands = memo(
+  REMEMBERED,
+  ({ bytes, raw, publicKeyRaw }: Verification) =>
+    sha256Hex(bytes) + bytesToHex(publicKeyRaw) + bytesToHex(raw),
+  ({ bytes, raw, publicKeyRaw }) => {
+    const r = decodePoint(raw.slice(0, KEY_BYTES));
+    if (r?.isTorsionFree() !== true) return false;
+    try {
+      return ed25519.verify(raw, bytes, publicKeyRaw, { zip215: false });
+    } catch {
+      return false;
+    }
+  },
+);
 
 /** Does the signature stand over the canonical form of `statement` (without its signature)? @throws ProtocolError malformed */
 export function verifyStatement(
