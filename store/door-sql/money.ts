@@ -46,6 +46,8 @@ declare
   v_old reservations;
   v_month text := utc_month(countersign_now());
   v_scopes text[];
+  v_still boolean;
+  v_own bigint;
   v_full record;
 begin
   select coalesce(array_agg(distinct c->>'scope'), '{}') into v_scopes
@@ -55,23 +57,31 @@ begin
   if v_old.state = 'captured' then
     raise exception 'step % of run % was paid already', p_step, p_run using errcode = 'CS004';
   end if;
-  perform balances_lock(v_scopes || coalesce(v_old.scopes, '{}'),
-                        array[v_month, coalesce(v_old.month, v_month)], p_currency);
-  if v_old.state = 'reserved' then
+  -- Nothing moves: what is reserved stays counted, here and for everybody else who asks. Only the caps are looked
+  -- at again, and that needs no lock on the balances, which would be held until the disk has the commit.
+  v_still := coalesce(v_old.state = 'reserved' and v_old.month = v_month
+    and v_old.amount_minor = p_cost and v_old.currency = p_currency and v_old.scopes = v_scopes, false);
+  v_own := case when v_still then p_cost else 0 end;
+  if not v_still then
+    perform balances_lock(v_scopes || coalesce(v_old.scopes, '{}'),
+                          array[v_month, coalesce(v_old.month, v_month)], p_currency);
+  end if;
+  if v_old.state = 'reserved' and not v_still then
     update balances b set reserved_minor = b.reserved_minor - v_old.amount_minor
      where b.scope = any(v_old.scopes) and b.month = v_old.month and b.currency = v_old.currency;
   end if;
   select c->>'scope' as scope, (c->>'capMinor')::bigint as cap,
-         b.reserved_minor + b.captured_minor + b.standing_minor as used into v_full
+         b.reserved_minor + b.captured_minor + b.standing_minor - v_own as used into v_full
     from jsonb_array_elements(p_caps) c
     join balances b on b.scope = c->>'scope' and b.month = v_month and b.currency = p_currency
-   where b.reserved_minor + b.captured_minor + b.standing_minor + p_cost
+   where b.reserved_minor + b.captured_minor + b.standing_minor - v_own + p_cost
          > (c->>'capMinor')::bigint
    order by c->>'scope' limit 1;
   if found and p_cost > 0 then
     raise exception 'cap %: % of % % are used in %, and % more are asked for', v_full.scope,
       v_full.used, v_full.cap, p_currency, v_month, p_cost using errcode = 'CS002';
   end if;
+  if v_still then return; end if;
   update balances b set reserved_minor = b.reserved_minor + p_cost
    where b.scope = any(v_scopes) and b.month = v_month and b.currency = p_currency;
   insert into reservations as r (run_id, step, month, currency, scopes, amount_minor, state)
@@ -159,10 +169,11 @@ begin
     else utc_month(countersign_now()) end;
   perform months_lock(v);
   perform balances_lock(v_res.scopes, array[v_month, v_res.month], v_res.currency);
-  update balances b set reserved_minor = b.reserved_minor - v_reserved
-   where b.scope = any(v_res.scopes) and b.month = v_res.month and b.currency = v_res.currency;
-  update balances b set captured_minor = b.captured_minor + p_captured
-   where b.scope = any(v_res.scopes) and b.month = v_month and b.currency = v_res.currency;
+  update balances b
+     set reserved_minor = b.reserved_minor - case when b.month = v_res.month then v_reserved else 0 end,
+         captured_minor = b.captured_minor + case when b.month = v_month then p_captured else 0 end
+   where b.scope = any(v_res.scopes) and b.month in (v_res.month, v_month)
+     and b.currency = v_res.currency;
   update reservations r
      set state = 'captured', month = v_month, captured_minor = r.captured_minor + p_captured
    where r.run_id = v.run_id and r.step = v.step;
