@@ -1,5 +1,5 @@
 // Ratios in one run on one server: the governed saga beside a plain one. Absolute times prove nothing about another machine.
-// node bench/bench.mjs [--runs 5] [--many 50] [--effects 200]
+// node bench/bench.mjs [--runs 5] [--many 50] [--effects 200] [--only effects]
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { pathToFileURL } from 'node:url';
@@ -8,7 +8,7 @@ import { openContext } from '../dist/cli/context.js';
 import { eventually, openStage } from '../dist/cli/demo/stage.js';
 import { processIo } from '../dist/cli/io.js';
 import { compileFolders } from '../scripts/compile-folders.mjs';
-import { measure, ms, now, Report } from './measure.mjs';
+import { at, measure, ms, now, Report } from './measure.mjs';
 import { memoryOf } from './memory.mjs';
 import { plainSide } from './plain-side.mjs';
 
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '5' },
     many: { type: 'string', default: '50' },
     effects: { type: 'string', default: '200' },
+    only: { type: 'string' },
   },
 });
 const RUNS = Number(values.runs);
@@ -64,7 +65,10 @@ async function effectCost(report) {
   try {
     const file = pathToFileURL(`${compiled.folder}/bench/effect-cost.js`).href;
     const cost = await (await import(file)).measureEffects(EFFECTS);
-    report.times('one paid effect against the bare SDK', cost.governed, cost.bare);
+    report.times('one paid effect against a gateway that does nothing', cost.governed, cost.bare);
+    const added = cost.governed.map((time, i) => time - cost.bare[i]);
+    report.row('added to it by policy, grant and ledger, p50', ms(at(added, 0.5)));
+    report.row('added to it by policy, grant and ledger, p99', ms(at(added, 0.99)));
     const door = cost.authorize.map((time, i) => time + cost.settle[i]);
     report.times(
       'authorize and settle against two empty queries',

@@ -1,8 +1,9 @@
 import { sql, type RawBuilder } from 'kysely';
 import { Failure } from '../domain/errors.js';
-import type { Digest, EffectId, RunId } from '../domain/ids.js';
+import type { EffectId, RunId } from '../domain/ids.js';
 import type { EffectStep } from '../domain/steps.js';
 import type { Database } from '../store/connect.js';
+import type { SeenEffect } from '../store/effect-rows.js';
 import { asStoreFailure, sqlState, STATES } from '../store/failures.js';
 import type {
   AuthorizeAsk,
@@ -21,6 +22,7 @@ import type {
   StopRecord,
   UndoAsk,
 } from './door-contract.js';
+import { effectRow } from './effect-row.js';
 
 /**
  * The door on PostgreSQL: each method is one call of one function in the control database, hence one
@@ -41,7 +43,7 @@ function sending(db: Database): Part<'authorize' | 'claim' | 'row' | 'rows'> {
       admit(db, ask, sql`select * from door_claim(${JSON.stringify(ask)}::jsonb)`),
     row: (effectId: EffectId) => readRow(db, effectId),
     rows: async (runId: RunId) => {
-      const rows = await query<RawRow>(db, sql`select * from door_rows(${runId}, null)`);
+      const rows = await query<SeenEffect>(db, sql`select * from door_rows(${runId}, null)`);
       return rows.map(effectRow);
     },
   };
@@ -50,11 +52,11 @@ function sending(db: Database): Part<'authorize' | 'claim' | 'row' | 'rows'> {
 function settling(db: Database): Part<'settle' | 'startRead' | 'recordRead' | 'failAbsent'> {
   return {
     settle: async (result: SettleAsk): Promise<Settled> => {
-      const { opened } = await one<{ opened: string | null }>(
+      const { opened, ...seen } = await one<SeenEffect & { opened: string | null }>(
         db,
-        sql`select * from door_settle(${JSON.stringify(result)}::jsonb) as opened`,
+        sql`select * from door_settled(${JSON.stringify(result)}::jsonb)`,
       );
-      const row = await mustRead(db, result.effectId);
+      const row = effectRow(seen);
       return opened === null ? { row } : { row, caseOpened: opened };
     },
     startRead: async (effectId: EffectId): Promise<ReadTicket> => {
@@ -87,7 +89,7 @@ function unwinding(db: Database): Part<Unwinding> {
     },
     markClosing: async (runId: RunId, step: EffectStep) => {
       await query(db, sql`select door_mark_closing(${runId}, ${step})`);
-      const rows = await query<RawRow>(db, sql`select * from door_rows(${runId}, null)`);
+      const rows = await query<SeenEffect>(db, sql`select * from door_rows(${runId}, null)`);
       const row = rows.find((candidate) => candidate.step === step && candidate.kind === 'act');
       if (row === undefined) throw new Error(`run ${runId} has no row for ${step}`);
       return effectRow(row);
@@ -193,7 +195,7 @@ async function admit(
       remainingMs: answer.remaining_ms ?? 0,
     };
   const kind = 'effectId' in ask ? 'act' : 'undo';
-  const rows = await query<RawRow>(db, sql`select * from door_rows(${ask.runId}, null)`);
+  const rows = await query<SeenEffect>(db, sql`select * from door_rows(${ask.runId}, null)`);
   const raw = rows.find((candidate) => candidate.step === ask.step && candidate.kind === kind);
   if (raw === undefined) throw new Error(`run ${ask.runId} has no row for ${ask.step}/${kind}`);
   const row = effectRow(raw);
@@ -202,61 +204,9 @@ async function admit(
     : { verdict: 'exists', row };
 }
 
-interface RawRow {
-  readonly effect_id: EffectId;
-  readonly run_id: RunId;
-  readonly step: EffectStep;
-  readonly kind: 'act' | 'undo';
-  readonly state: EffectRow['state'];
-  readonly digest: Digest | null;
-  readonly epoch: number;
-  readonly attempt: number;
-  readonly settled: boolean;
-  readonly send_by_in_ms: number | null;
-  readonly object: string | null;
-  readonly fields: Readonly<Record<string, string>>;
-  readonly captured_minor: number;
-  readonly refunded_minor: number;
-  readonly stored_error: '402' | '500' | null;
-  readonly key_age_ms: number | null;
-  readonly surely_absent: boolean;
-  readonly tombstone: boolean;
-  readonly outcome: CloseAsk['outcome'] | null;
-}
-
-function effectRow(raw: RawRow): EffectRow {
-  return {
-    effectId: raw.effect_id,
-    runId: raw.run_id,
-    step: raw.step,
-    kind: raw.kind,
-    state: raw.state,
-    digest: raw.digest ?? undefined,
-    epoch: raw.epoch,
-    attempt: raw.attempt,
-    settled: raw.settled,
-    sendByInMs: raw.send_by_in_ms ?? undefined,
-    object: raw.object ?? undefined,
-    fields: raw.fields,
-    capturedMinor: raw.captured_minor,
-    refundedMinor: raw.refunded_minor,
-    storedError: raw.stored_error ?? undefined,
-    keyAgeMs: raw.key_age_ms ?? undefined,
-    surelyAbsent: raw.surely_absent,
-    tombstone: raw.tombstone,
-    outcome: raw.outcome ?? undefined,
-  };
-}
-
 async function readRow(db: Database, effectId: EffectId): Promise<EffectRow | undefined> {
-  const [raw] = await query<RawRow>(db, sql`select * from door_rows(null, ${effectId})`);
+  const [raw] = await query<SeenEffect>(db, sql`select * from door_rows(null, ${effectId})`);
   return raw === undefined ? undefined : effectRow(raw);
-}
-
-async function mustRead(db: Database, effectId: EffectId): Promise<EffectRow> {
-  const row = await readRow(db, effectId);
-  if (row === undefined) throw new Error(`effect ${effectId} has no row`);
-  return row;
 }
 
 async function query<T>(db: Database, call: RawBuilder<unknown>): Promise<T[]> {

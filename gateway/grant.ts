@@ -1,22 +1,25 @@
 import { Failure } from '../domain/errors.js';
+import type { Roles } from '../domain/build-gate.js';
 import type { FailureCode } from '../domain/errors.js';
 import { isDigest, parseGateId } from '../domain/ids.js';
 import type { GateId } from '../domain/ids.js';
 import { capsFor } from '../domain/policy/caps.js';
 import { decideAction } from '../domain/policy/decide.js';
 import { verifyGrant } from '../domain/verify-grant.js';
-import { databaseNow } from '../store/clock.js';
-import { decisionsOf } from '../store/decision-rows.js';
-import { gatesListing, planOfGate } from '../store/gate-rows.js';
+import { readGrantFacts } from '../store/facts.js';
+import type { GrantFacts } from '../store/facts.js';
 import type { Row } from '../store/schema.js';
 import type { CapAsk } from './door-contract.js';
 import type { Effect } from './effect.js';
 import type { Parts } from './parts.js';
-import { policyInForce } from './policy.js';
+import { policyOfRow } from './policy.js';
+import type { PolicyInForce } from './policy.js';
 import type { PlannedRun } from './record.js';
 import { plannedStep } from './record.js';
-import { readRegister, rolesOf } from './roles.js';
+import { registerIn, rolesOf } from './roles.js';
 import { voidGate } from './void-gate.js';
+
+type ListingGate = NonNullable<GrantFacts['gate']>;
 
 /** What the door is told of a judgement; it checks again what only it can see at that moment. */
 export interface Judged {
@@ -32,11 +35,15 @@ export interface Judged {
  * @throws POLICY_MISSING, POLICY_DENIED, GATE_NEEDED, GRANT_VOID, APPROVAL_REJECTED, APPROVAL_EXPIRED
  */
 export async function judge(parts: Parts, run: PlannedRun, effect: Effect): Promise<Judged> {
-  const inForce = await policyInForce(parts.db);
+  const [facts, roles] = await Promise.all([
+    readGrantFacts(parts.db, { runId: run.runId, digest: effect.digest }),
+    rolesOf(parts.db, run.row),
+  ]);
+  const inForce = policyOfRow(facts.policy);
   const verdict = decideAction(inForce.policy, {
     request: run.request,
     action: effect.document,
-    nowMs: (await databaseNow(parts.db)).getTime(),
+    nowMs: facts.now.getTime(),
   });
   if (verdict.verdict === 'denied')
     throw new Failure(
@@ -73,37 +80,37 @@ export async function judge(parts: Parts, run: PlannedRun, effect: Effect): Prom
     planned.gate === undefined
   )
     return { ...base, decisions: [] };
-  const [gate] = await gatesListing(parts.db, { runId: run.runId, digest: effect.digest });
+  const { gate } = facts;
   if (gate?.state !== 'granted') throw await noGrant(parts, run, effect, gate);
-  return { ...base, ...(await verified(parts, run, effect, gate)) };
+  return { ...base, ...(await verified(parts, { run, effect, gate, facts, roles, inForce })) };
 }
 
 async function verified(
   parts: Parts,
-  run: PlannedRun,
-  effect: Effect,
-  gate: Row<'gates'>,
+  of: {
+    readonly run: PlannedRun;
+    readonly effect: Effect;
+    readonly gate: ListingGate;
+    readonly facts: GrantFacts;
+    readonly roles: Roles;
+    readonly inForce: PolicyInForce;
+  },
 ): Promise<{ gateId: GateId; decisions: readonly string[] }> {
-  const { policy } = await policyInForce(parts.db);
-  const decisions = await decisionsOf(parts.db, gate.gate_id);
+  const { run, effect, gate, facts } = of;
   const { request_digest: requestDigest } = run.row;
   if (!isDigest(requestDigest)) throw new Error(`invariant: ${requestDigest} is a digest`);
-  const seen = await planOfGate(parts.db, gate);
   const verdict = verifyGrant({
     instance: parts.instance,
     gate: { document: gate.document, state: gate.state },
-    decisions: decisions.map(({ statement }) => statement),
-    register: await readRegister(parts.db, {
-      persons: decisions.flatMap(({ person_id }) => person_id ?? []),
-      keys: decisions.flatMap(({ key_id }) => key_id ?? []),
-    }),
-    policy,
-    roles: await rolesOf(parts.db, run.row),
+    decisions: facts.decisions.map(({ statement }) => statement),
+    register: registerIn(facts),
+    policy: of.inForce.policy,
+    roles: of.roles,
     request: run.request,
     requestDigest,
     action: effect.document,
-    tier: plannedStep(seen?.plan ?? run.plan, effect.step)?.tier ?? 'autonomous',
-    nowMs: (await databaseNow(parts.db)).getTime(),
+    tier: plannedStep(facts.gatePlan ?? run.plan, effect.step)?.tier ?? 'autonomous',
+    nowMs: facts.now.getTime(),
   });
   const gateId = parseGateId(gate.gate_id)?.gateId;
   if (gateId === undefined) throw new Error(`invariant: ${gate.gate_id} is a gate id`);
@@ -126,7 +133,7 @@ async function noGrant(
   parts: Parts,
   run: PlannedRun,
   effect: Effect,
-  gate: Row<'gates'> | undefined,
+  gate: ListingGate | undefined,
 ): Promise<Failure> {
   if (gate !== undefined)
     return new Failure(

@@ -1,5 +1,4 @@
 import { Failure } from '../domain/errors.js';
-import { effectIdOf } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { EffectStep } from '../domain/steps.js';
 import { linkAccount } from '../store/principal-accounts.js';
@@ -13,7 +12,7 @@ import { judge } from './grant.js';
 import type { Judged } from './grant.js';
 import { settlingOf } from './parts.js';
 import type { Parts } from './parts.js';
-import { bundleOf, loadPlanned, resolvedEffect } from './record.js';
+import { bundleOf, loadStanding, resolvedEffect } from './record.js';
 import type { PlannedRun } from './record.js';
 import { refused, voided } from './refused.js';
 
@@ -36,16 +35,16 @@ export async function perform(
   step: EffectStep,
   sender: Sender,
 ): Promise<Performed> {
-  const run = await loadPlanned(parts, runId);
-  const effectId = effectIdOf({ instance: parts.instance, runId, step, kind: 'act' });
-  const row = await parts.door.row(effectId);
+  const standing = await loadStanding(parts, runId);
+  const { run } = standing;
+  const row = standing.rows.get(step);
   if (row?.state === 'succeeded') return finished(parts, run, row);
   if (row?.state === 'closing' || row?.state === 'closed')
     throw new Failure(
       'DOOR_CLOSED',
       `${step} of ${runId} is being taken back: it is not done again`,
     );
-  const effect = await resolvedEffect(parts, run, step, {
+  const effect = await resolvedEffect(parts, standing, step, {
     role: 'actions',
     signal: sender.signal,
   });

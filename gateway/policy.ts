@@ -2,6 +2,7 @@ import { digestOfBytes, utf8 } from '../domain/canonical.js';
 import { Failure } from '../domain/errors.js';
 import { isDigest } from '../domain/ids.js';
 import type { Digest } from '../domain/ids.js';
+import { memoOfText } from '../domain/memo.js';
 import { parsePolicy } from '../domain/policy/schema.js';
 import type { Policy } from '../domain/policy/schema.js';
 import type { Executor } from '../store/connect.js';
@@ -13,7 +14,7 @@ export interface PolicyInForce {
   readonly policy: Policy;
 }
 
-/** The policy in force: the newest row, parsed anew. @throws POLICY_MISSING when there is none, or it is not valid */
+/** The policy in force: the newest row. @throws POLICY_MISSING when there is none, or it is not valid */
 export async function policyInForce(db: Executor): Promise<PolicyInForce> {
   const row = await db
     .selectFrom('policies')
@@ -21,30 +22,34 @@ export async function policyInForce(db: Executor): Promise<PolicyInForce> {
     .orderBy('version', 'desc')
     .limit(1)
     .executeTakeFirst();
+  return policyOfRow(row);
+}
+
+// Both are read from the row each time, and looked up by the whole text.
+const digestOfText = memoOfText(8, (document) => digestOfBytes(utf8(document)));
+const policyOfText = memoOfText(8, (document) => parsePolicy(JSON.parse(document)));
+
+/** The policy of a version. @throws POLICY_MISSING when its row is not a valid policy: it then denies everything */
+export function policyOfRow(
+  row: Pick<Row<'policies'>, 'version' | 'digest' | 'document'> | undefined,
+): PolicyInForce {
   if (row === undefined)
     throw new Failure(
       'POLICY_MISSING',
       'no policy is in force, so everything is denied: activate one (countersign up does)',
     );
-  return policyOfRow(row);
-}
-
-/** The policy of a version. @throws POLICY_MISSING when its row is not a valid policy: it then denies everything */
-export function policyOfRow(
-  row: Pick<Row<'policies'>, 'version' | 'digest' | 'document'>,
-): PolicyInForce {
   const { version, digest } = row;
   // guard: a row whose text is not what its digest names was written by something else than an activation.
-  if (!isDigest(digest) || digestOfBytes(utf8(row.document)) !== digest)
+  if (!isDigest(digest) || digestOfText(row.document) !== digest)
     throw new Failure(
       'POLICY_MISSING',
       `policy version ${version} is not the document that its digest names, so everything is denied`,
     );
-  let document: unknown;
   try {
-    document = JSON.parse(row.document);
-  } catch {
-    throw new Failure('POLICY_MISSING', `policy version ${version} is not valid JSON`);
+    return { version, digest, policy: policyOfText(row.document) };
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw new Failure('POLICY_MISSING', `policy version ${version} is not valid JSON`);
+    throw error;
   }
-  return { version, digest, policy: parsePolicy(document) };
 }

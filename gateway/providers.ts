@@ -67,10 +67,18 @@ export function createProviders(credentials: Credentials, clocks: Clocks): Provi
       throw new Failure('PROVIDER_AUTH', `this process holds no credentials for ${role}`);
     return held;
   };
-  const clients = (role: Role, send: Omit<SendOnce, 'origin'>): Clients => ({
-    stripe: stripeClient(of(role).stripe, send),
-    cloudflare: cloudflareClient(of(role).cloudflare, send),
-  });
+  // Made when asked for: an effect speaks with one of them, and making cloudflare's takes some ms.
+  const clients = (role: Role, send: Omit<SendOnce, 'origin'>): Clients => {
+    const held = of(role);
+    return {
+      get stripe() {
+        return stripeClient(held.stripe, send);
+      },
+      get cloudflare() {
+        return cloudflareClient(held.cloudflare, send);
+      },
+    };
+  };
   return {
     forSending: (role, { deadline, transmission }) => clients(role, { deadline, transmission }),
     forReading: (role, signal) =>

@@ -4,19 +4,18 @@ import type { Readiness } from './contract.js';
 import type { Effect } from './effect.js';
 import type { Parts } from './parts.js';
 import { reading } from './providers.js';
-import { loadPlanned, plannedStep, resolvedEffect } from './record.js';
+import { loadStanding, plannedStep, resolvedEffect } from './record.js';
 import type { PlannedRun } from './record.js';
 
 /** What a person still has to do at a provider before this step can act. Reads only. */
 export async function readiness(parts: Parts, runId: RunId, step: StepName): Promise<Readiness> {
-  const run = await loadPlanned(parts, runId);
+  const standing = await loadStanding(parts, runId);
+  const { run, rows } = standing;
   if (step === 'verify-site' || plannedStep(run.plan, step)?.kind !== 'act') return READY;
-  const rows = await parts.door.rows(runId);
-  if (rows.some((row) => row.step === step && row.kind === 'act' && row.state === 'succeeded'))
-    return READY;
+  if (rows.get(step)?.state === 'succeeded') return READY;
   const ask = ASKS[step];
   if (ask === undefined) return READY;
-  return ask(parts, run, await resolvedEffect(parts, run, step, { role: 'reads' }));
+  return ask(parts, run, await resolvedEffect(parts, standing, step, { role: 'reads' }));
 }
 
 const READY: Readiness = { ready: true };

@@ -5,15 +5,18 @@ import type { ActionDocument, Reference } from '../domain/documents.js';
 import { Failure, invariant } from '../domain/errors.js';
 import { idempotencyKeyOf } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
+import { memoOfText } from '../domain/memo.js';
 import type { Plan, PlanStep } from '../domain/plan.js';
 import { REQUEST_BYTES_MAX, parseRequest } from '../domain/request.js';
 import type { Request } from '../domain/request.js';
 import type { EffectStep, StepName } from '../domain/steps.js';
 import { readRun } from '../store/admissions.js';
 import { bundleFiles } from '../store/bundle-files.js';
-import { readPlan, readPlanHolding } from '../store/plans.js';
+import { readRunFacts } from '../store/facts.js';
+import { readPlanHolding } from '../store/plans.js';
 import type { Row } from '../store/schema.js';
 import type { EffectRow } from './door-contract.js';
+import { effectRow } from './effect-row.js';
 import { contextOf, effectOf } from './effect.js';
 import type { Effect } from './effect.js';
 import type { OperationContext, SiteFile } from './operation.js';
@@ -33,20 +36,44 @@ export interface PlannedRun extends RunRecord {
   readonly plan: Plan;
 }
 
+/** Parsed once for each text: what is remembered is looked up by the whole of it. */
+const requestOf = memoOfText(500, (text) => parseRequest(parseCanonical(text, REQUEST_BYTES_MAX)));
+
 /** @throws RUN_UNKNOWN when no such run was admitted */
 export async function loadRun(parts: Parts, runId: RunId): Promise<RunRecord> {
   const row = await readRun(parts.db, runId);
-  if (row === undefined) throw new Failure('RUN_UNKNOWN', `no run ${runId} was admitted here`);
-  return { runId, row, request: parseRequest(parseCanonical(row.request, REQUEST_BYTES_MAX)) };
+  if (row === undefined) throw unknown(runId);
+  return { runId, row, request: requestOf(row.request) };
 }
 
 /** The run with its plan's current revision. @throws RUN_UNKNOWN, OUT_OF_ORDER when it has no plan yet */
 export async function loadPlanned(parts: Parts, runId: RunId): Promise<PlannedRun> {
-  const run = await loadRun(parts, runId);
-  const plan = await readPlan(parts.db, runId);
-  if (plan === undefined) throw new Failure('OUT_OF_ORDER', `run ${runId} has no plan yet`);
-  return { ...run, plan };
+  return (await loadStanding(parts, runId)).run;
 }
+
+/** The same, and its effects at that moment. @throws RUN_UNKNOWN, OUT_OF_ORDER when it has no plan yet */
+export async function loadStanding(
+  parts: Parts,
+  runId: RunId,
+): Promise<{ readonly run: PlannedRun; readonly rows: ActRows }> {
+  const facts = await readRunFacts(parts.db, runId);
+  if (facts === undefined) throw unknown(runId);
+  const { row, plan } = facts;
+  if (plan === undefined) throw new Failure('OUT_OF_ORDER', `run ${runId} has no plan yet`);
+  return {
+    run: { runId, row, request: requestOf(row.request), plan },
+    rows: actRowsOf(facts.effects.map(effectRow)),
+  };
+}
+
+const unknown = (runId: RunId): Failure =>
+  new Failure('RUN_UNKNOWN', `no run ${runId} was admitted here`);
+
+/** A run's forward effects, by their step. */
+export type ActRows = ReadonlyMap<EffectStep, EffectRow>;
+
+const actRowsOf = (rows: readonly EffectRow[]): ActRows =>
+  new Map(rows.filter(({ kind }) => kind === 'act').map((row) => [row.step, row]));
 
 export const plannedStep = (plan: Plan, step: StepName): PlanStep | undefined =>
   plan.steps.find((planned) => planned.step === step);
@@ -78,11 +105,11 @@ interface Reading {
  */
 export async function resolvedEffect(
   parts: Parts,
-  run: PlannedRun,
+  { run, rows }: { readonly run: PlannedRun; readonly rows: ActRows },
   step: EffectStep,
   by: Reading,
 ): Promise<Effect> {
-  return resolve(parts, { run, rows: await actRows(parts, run.runId), by }, step);
+  return resolve(parts, { run, rows, by }, step);
 }
 
 /**
@@ -95,18 +122,11 @@ export async function recordedEffect(
   step: EffectStep,
   by: Reading,
 ): Promise<Effect> {
-  const rows = await actRows(parts, run.runId);
+  const rows = actRowsOf(await parts.door.rows(run.runId));
   const row = rows.get(step);
   const held = row === undefined ? run : await asAuthorized(parts, run, row);
   return resolve(parts, { run: held, rows, by }, step);
 }
-
-const actRows = async (parts: Parts, runId: RunId): Promise<ReadonlyMap<EffectStep, EffectRow>> =>
-  new Map(
-    (await parts.door.rows(runId))
-      .filter(({ kind }) => kind === 'act')
-      .map((row) => [row.step, row]),
-  );
 
 /** The run with the revision of its plan that holds the row's very action. */
 async function asAuthorized(
@@ -122,7 +142,7 @@ async function asAuthorized(
 
 interface Scope {
   readonly run: PlannedRun;
-  readonly rows: ReadonlyMap<EffectStep, EffectRow>;
+  readonly rows: ActRows;
   readonly by: Reading;
 }
 

@@ -47,8 +47,14 @@ export async function readRegister(
           .selectAll()
           .where('key_id', 'in', [...of.keys])
           .execute();
-  return registerOf(persons.map(personOf), keys.map(keyOf));
+  return registerIn({ persons, keys });
 }
+
+/** The same, of rows that have been read. */
+export const registerIn = (of: {
+  readonly persons: readonly Row<'persons'>[];
+  readonly keys: readonly Row<'keys'>[];
+}): Register => registerOf(of.persons.map(personOf), of.keys.map(keyOf));
 
 const personOf = (row: Row<'persons'>): PersonRecord => ({
   person: row.person_id,

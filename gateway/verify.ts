@@ -8,7 +8,7 @@ import { appendLog } from '../store/log.js';
 import { settledForMs } from '../store/verifications.js';
 import { readBack } from './effect.js';
 import type { Parts } from './parts.js';
-import { bundleOf, loadPlanned, resolvedEffect } from './record.js';
+import { bundleOf, loadPlanned, loadStanding, resolvedEffect } from './record.js';
 import type { PlannedRun } from './record.js';
 
 /** Certificates and edges take their time: until then a site that does not answer is no failure. In ms. */
@@ -34,11 +34,11 @@ export async function verify(parts: Parts, runId: RunId): Promise<StepReport> {
 }
 
 async function verifyEffect(parts: Parts, run: PlannedRun, step: EffectStep): Promise<void> {
-  const rows = await parts.door.rows(run.runId);
-  const row = rows.find((candidate) => candidate.step === step && candidate.kind === 'act');
+  const { rows } = await loadStanding(parts, run.runId);
+  const row = rows.get(step);
   if (row?.state !== 'succeeded')
     throw new Failure('OUT_OF_ORDER', `${step} of ${run.runId} has not succeeded yet`);
-  const effect = await resolvedEffect(parts, run, step, { role: 'reads' });
+  const effect = await resolvedEffect(parts, { run, rows }, step, { role: 'reads' });
   const seen = await readBack(parts, effect, { role: 'reads', bundle: bundleOf(parts) });
   if (seen.kind === 'found' && seen.object === row.object) return;
   const what =

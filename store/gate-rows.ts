@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
 import type { Plan, Quote } from '../domain/plan.js';
 import type { Executor } from './connect.js';
-import { tellOfGate } from './gate-notices.js';
 import { appendLog } from './log.js';
 import type { Row } from './schema.js';
 
@@ -32,21 +31,6 @@ export async function lockGate(tx: Executor, gateId: string): Promise<Row<'gates
     .where('gate_id', '=', gateId)
     .forUpdate()
     .executeTakeFirst();
-}
-
-/** Every gate of a run that lists this action digest, newest first. */
-export async function gatesListing(
-  db: Executor,
-  of: { readonly runId: string; readonly digest: string },
-): Promise<Row<'gates'>[]> {
-  return db
-    .selectFrom('gates')
-    .selectAll()
-    .where('run_id', '=', of.runId)
-    .where(sql<boolean>`${of.digest} = any(actions)`)
-    .orderBy('opened_at', 'desc')
-    .orderBy('revision', 'desc')
-    .execute();
 }
 
 /** The plan revision that a gate was opened over, with its quote. */
@@ -83,8 +67,6 @@ export async function insertGate(
     | 'policy_version'
     | 'opened_at'
     | 'expires_at'
-    | 'remind_at'
-    | 'escalate_at'
   >,
 ): Promise<void> {
   await tx
@@ -114,10 +96,9 @@ export async function closeGate(
     })
     .where('gate_id', '=', of.gateId)
     .where('state', 'in', [...of.from])
-    .returningAll()
+    .returning('run_id')
     .executeTakeFirst();
   if (closed === undefined) return false;
-  await tellOfGate(tx, `gate-${of.to}`, closed, /^[ps]_/.test(of.by) ? { by: of.by } : {});
   await appendLog(tx, {
     kind: 'gate',
     runId: closed.run_id,

@@ -91,7 +91,10 @@ begin
            e.stored_error, to_ms(v_now - e.key_since), surely_absent(e.effect_id), e.tombstone,
            e.outcome
       from effects e
-     where (p_run is null or e.run_id = p_run) and (p_effect is null or e.effect_id = p_effect)
+     -- By the run always: one plan for both questions, and an index for it.
+     where e.run_id = coalesce(p_run,
+             (select x.run_id from effects x where x.effect_id = p_effect))
+       and (p_effect is null or e.effect_id = p_effect)
      order by e.created_at, e.effect_id;
 end $$;
 `;

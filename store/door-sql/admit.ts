@@ -98,7 +98,8 @@ $$;
 `;
 
 const authorize = `
-create function door_authorize(p jsonb) returns door_answer language plpgsql volatile as $$
+create function door_authorize(p jsonb) returns door_answer
+language plpgsql volatile set plan_cache_mode to force_generic_plan as $$
 declare
   v_now timestamptz;
   v_run runs;
@@ -175,7 +176,8 @@ end $$;
 `;
 
 const claim = `
-create function door_claim(p jsonb) returns door_answer language plpgsql volatile as $$
+create function door_claim(p jsonb) returns door_answer
+language plpgsql volatile set plan_cache_mode to force_generic_plan as $$
 declare
   v_now timestamptz;
   v_run runs;

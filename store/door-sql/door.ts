@@ -1,6 +1,7 @@
 import { absenceSql } from './absence.js';
 import { admitSql } from './admit.js';
 import { commonSql } from './common.js';
+import { factsSql } from './facts.js';
 import { moneySql } from './money.js';
 import { settleSql } from './settle.js';
 import { stopSql } from './stop.js';
@@ -8,5 +9,14 @@ import { tokensSql } from './tokens.js';
 import { unwindSql } from './unwind.js';
 
 /** The door's functions: VOLATILE plpgsql, called as `select * from f(…)`, so that each statement sees afresh. */
-export const doorFunctions =
-  commonSql + absenceSql + moneySql + admitSql + settleSql + stopSql + unwindSql + tokensSql;
+export const doorFunctions = [
+  commonSql,
+  absenceSql,
+  factsSql,
+  moneySql,
+  admitSql,
+  settleSql,
+  stopSql,
+  unwindSql,
+  tokensSql,
+].join('');

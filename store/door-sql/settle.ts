@@ -30,6 +30,19 @@ begin
   return v_case;
 end $$;
 
+-- The same, and the row as it stands then.
+create function door_settled(p jsonb) returns table (
+  opened text, effect_id text, run_id text, step text, kind text, state text, digest text, epoch int,
+  attempt int, settled boolean, send_by_in_ms bigint, object text, fields jsonb,
+  captured_minor bigint, refunded_minor bigint, stored_error text, key_age_ms bigint,
+  surely_absent boolean, tombstone boolean, outcome text
+) language plpgsql volatile set plan_cache_mode to force_generic_plan as $$
+declare
+  v_case text := door_settle(p);
+begin
+  return query select v_case, r.* from door_rows(null, p->>'effectId') r;
+end $$;
+
 -- Counts whoever brings it. The same object again changes nothing.
 create function door_settle_success(p jsonb, p_row effects) returns text
 language plpgsql volatile as $$

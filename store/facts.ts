@@ -1,0 +1,87 @@
+import { sql } from 'kysely';
+import type { Plan } from '../domain/plan.js';
+import type { Executor } from './connect.js';
+import type { SeenEffect } from './effect-rows.js';
+import type { Row } from './schema.js';
+
+/** A run, the current revision of its plan, and its effects, as they stood at one moment. */
+export interface RunFacts {
+  readonly row: Row<'runs'>;
+  readonly plan: Plan | undefined;
+  readonly effects: readonly SeenEffect[];
+}
+
+/** One round trip; undefined when no such run was admitted. */
+export async function readRunFacts(db: Executor, runId: string): Promise<RunFacts | undefined> {
+  const { rows } = await sql<Row<'runs'> & { plan: string | null; effects: SeenEffect[] }>`
+    select (f.run).*, f.plan, f.effects from run_facts(${runId}) f`.execute(db);
+  const [found] = rows;
+  if (found === undefined) return undefined;
+  const { plan, effects, ...row } = found;
+  return { row, plan: plan === null ? undefined : (JSON.parse(plan) as Plan), effects };
+}
+
+/** All that a grant over an action stands on, as it stood at one moment. */
+export interface GrantFacts {
+  readonly now: Date;
+  readonly policy: Pick<Row<'policies'>, 'version' | 'digest' | 'document'> | undefined;
+  /** The newest gate that lists the action. */
+  readonly gate:
+    Pick<Row<'gates'>, 'gate_id' | 'state' | 'reason' | 'document' | 'plan_revision'> | undefined;
+  /** The revision of the plan that the gate was opened over. */
+  readonly gatePlan: Plan | undefined;
+  /** Its accepted decisions, in the order in which they were recorded. */
+  readonly decisions: readonly Pick<Row<'decisions'>, 'statement' | 'person_id' | 'key_id'>[];
+  readonly persons: readonly Row<'persons'>[];
+  readonly keys: readonly Row<'keys'>[];
+}
+
+interface RawGrantFacts {
+  readonly now: Date;
+  readonly policy: { readonly version: number | null; readonly digest: string | null };
+  readonly policy_document: string | null;
+  readonly gate: GrantFacts['gate'] | null;
+  readonly gate_plan: string | null;
+  readonly decisions: GrantFacts['decisions'];
+  readonly persons: readonly Json[];
+  readonly keys: readonly Json[];
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** One round trip. */
+export async function readGrantFacts(
+  db: Executor,
+  of: { readonly runId: string; readonly digest: string },
+): Promise<GrantFacts> {
+  const { rows } = await sql<RawGrantFacts>`
+    select * from grant_facts(${of.runId}, ${of.digest})`.execute(db);
+  const [raw] = rows;
+  if (raw === undefined) throw new Error('invariant: grant_facts answers one row');
+  const { version, digest } = raw.policy;
+  return {
+    now: raw.now,
+    policy:
+      version === null || digest === null || raw.policy_document === null
+        ? undefined
+        : { version, digest, document: raw.policy_document },
+    gate: raw.gate ?? undefined,
+    gatePlan: raw.gate_plan === null ? undefined : (JSON.parse(raw.gate_plan) as Plan),
+    decisions: raw.decisions,
+    persons: raw.persons.map((row) => revived<'persons'>(row)),
+    keys: raw.keys.map((row) => revived<'keys'>(row)),
+  };
+}
+
+/** Columns that hold an instant are named so, in every table. */
+const INSTANT = /_(?:at|from|since|until)$/;
+
+/** A whole row that came as JSON, its instants made dates again. */
+function revived<Table extends 'persons' | 'keys'>(row: Json): Row<Table> {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name,
+      INSTANT.test(name) && typeof value === 'string' ? new Date(value) : value,
+    ]),
+  ) as Row<Table>;
+}
