@@ -17,6 +17,9 @@ import { http } from './migrations/0031-http.js';
 import { providerTokens } from './migrations/0080-provider-tokens.js';
 import { credentialStates } from './migrations/0081-credential-states.js';
 import { casesToAct } from './migrations/0060-cases.js';
+import { deliveries } from './migrations/0050-deliveries.js';
+import { gateMoments } from './migrations/0050-gate-moments.js';
+import { moneyOverTime } from './migrations/0061-money-over-time.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -44,6 +47,9 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0080-provider-tokens': migration(providerTokens),
   '0081-credential-states': migration(credentialStates),
   '0060-cases': migration(casesToAct),
+  '0050-deliveries': migration(deliveries),
+  '0050-gate-moments': migration(gateMoments),
+  '0061-money-over-time': migration(moneyOverTime),
 };
 
 export interface MigrateOptions {

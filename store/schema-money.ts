@@ -20,6 +20,8 @@ export interface BalancesTable {
   captured_minor: Generated<number>;
   /** Renewals of what runs already, due in this month. */
   standing_minor: Generated<number>;
+  /** The cap by which the scope was judged last. */
+  cap_minor: number | null;
 }
 
 export interface CommitmentsTable {
@@ -36,7 +38,7 @@ export interface PostingsTable {
   id: GeneratedAlways<number>;
   run_id: string;
   step: string;
-  kind: 'reserve' | 'move' | 'release' | 'capture' | 'overshoot' | 'refund';
+  kind: 'reserve' | 'move' | 'release' | 'capture' | 'overshoot' | 'refund' | 'renewal';
   month: string;
   currency: string;
   amount_minor: number;
@@ -52,4 +54,16 @@ export interface AllowancesTable {
   amount: number;
   held_at: Date;
   released: Generated<boolean>;
+}
+
+/** What a provider charged again for something that runs, once for each object (an invoice). */
+export interface RenewalsTable {
+  object: string;
+  effect_id: string;
+  month: string;
+  currency: string;
+  amount_minor: number;
+  due_minor: number;
+  paid_at: Date;
+  recorded_at: Date;
 }

@@ -5,10 +5,16 @@ import type {
   BalancesTable,
   CommitmentsTable,
   PostingsTable,
+  RenewalsTable,
   ReservationsTable,
 } from './schema-money.js';
 import type { HttpAnswersTable, SessionsTable, WebhookEventsTable } from './schema-http.js';
 import type { CasesTable } from './schema-cases.js';
+import type {
+  FindingsTable,
+  ReconcileAreasTable,
+  ReconcilePassesTable,
+} from './schema-reconcile.js';
 import type { NoticesTable } from './schema-notices.js';
 import type { CredentialStatesTable, ProviderTokensTable } from './schema-tokens.js';
 
@@ -392,6 +398,10 @@ export interface Schema {
   balances: BalancesTable;
   commitments: CommitmentsTable;
   postings: PostingsTable;
+  renewals: RenewalsTable;
+  findings: FindingsTable;
+  reconcile_areas: ReconcileAreasTable;
+  reconcile_passes: ReconcilePassesTable;
   cases: CasesTable;
   refusals: RefusalsTable;
   log: LogTable;

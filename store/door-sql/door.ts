@@ -2,6 +2,7 @@ import { absenceSql } from './absence.js';
 import { admitSql } from './admit.js';
 import { commonSql } from './common.js';
 import { factsSql } from './facts.js';
+import { findingsSql } from './findings.js';
 import { moneySql } from './money.js';
 import { settleSql } from './settle.js';
 import { stopSql } from './stop.js';
@@ -20,3 +21,13 @@ export const doorFunctions = [
   unwindSql,
   tokensSql,
 ].join('');
+export const doorFunctions =
+  commonSql +
+  absenceSql +
+  moneySql +
+  findingsSql +
+  admitSql +
+  settleSql +
+  stopSql +
+  unwindSql +
+  tokensSql;

@@ -1,28 +1,19 @@
+import { moneyWatchSql, renewalsSql } from './money-watch.js';
+
 /**
  * Money: one locked balance row per (scope, month, currency), immutable postings. The month is the UTC month of
  * the database's clock. Rows are always locked in the order of (scope, month), and the lock of the months (7002),
  * under which rows and renewals come to be, before any of them: taken later, it closes a circle of waiters.
  */
 const balances = `
-create function standing_due(p_scope text, p_month text, p_currency text) returns bigint
-language sql stable as $$
-  select coalesce(sum(c.amount_minor), 0)::bigint from commitments c
-   where p_scope = any(c.scopes) and c.currency = p_currency and c.since_month < p_month
-     and (c.renews = 'month' or right(c.since_month, 2) = right(p_month, 2))
-     and (c.ended_month is null or p_month < c.ended_month)
-$$;
-
 -- Makes the rows that are missing (with the renewals due in that month, which come first) and locks all.
 create function balances_lock(p_scopes text[], p_months text[], p_currency text) returns void
 language plpgsql volatile as $$
 begin
   if exists (select 1 from unnest(p_scopes) s, unnest(p_months) m where not exists (
        select 1 from balances b where b.scope = s and b.month = m and b.currency = p_currency)) then
-    perform pg_advisory_xact_lock(7002);
-    insert into balances (scope, month, currency, standing_minor)
-      select distinct s, m, p_currency, standing_due(s, m, p_currency)
-        from unnest(p_scopes) s, unnest(p_months) m order by s, m
-      on conflict do nothing;
+    /* guard:month-lock else null */ perform pg_advisory_xact_lock(7002) /* end */;
+    perform months_open(p_scopes, p_months, p_currency);
   end if;
   perform 1 from balances b
    where b.scope = any(p_scopes) and b.month = any(p_months) and b.currency = p_currency
@@ -84,6 +75,10 @@ begin
   if v_still then return; end if;
   update balances b set reserved_minor = b.reserved_minor + p_cost
    where b.scope = any(v_scopes) and b.month = v_month and b.currency = p_currency;
+  update balances b set reserved_minor = b.reserved_minor + p_cost, cap_minor = n.cap
+    from (select c->>'scope' as scope, min((c->>'capMinor')::bigint) as cap
+            from jsonb_array_elements(p_caps) c group by 1) n
+   where b.scope = n.scope and b.month = v_month and b.currency = p_currency;
   insert into reservations as r (run_id, step, month, currency, scopes, amount_minor, state)
     values (p_run, p_step, v_month, p_currency, v_scopes, p_cost, 'reserved')
     on conflict (run_id, step) do update
@@ -241,4 +236,4 @@ begin
 end $$;
 `;
 
-export const moneySql = balances + draw + capture;
+export const moneySql = balances + renewalsSql + moneyWatchSql + draw + capture;

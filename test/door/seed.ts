@@ -72,6 +72,8 @@ export interface SeededStep {
   readonly step: EffectStep;
   readonly provider: ProviderName;
   readonly costMinor: number;
+  /** What it goes on costing each month. */
+  readonly renewalMinor?: number;
 }
 
 export interface SeededRun {
@@ -144,7 +146,7 @@ export async function seedPlan(
   await db
     .insertInto('plan_steps')
     .values(
-      run.steps.map(({ step, provider, costMinor }, position) => ({
+      run.steps.map(({ step, provider, costMinor, renewalMinor }, position) => ({
         run_id: runId,
         revision,
         step,
@@ -154,7 +156,8 @@ export async function seedPlan(
         digest: digestFor(run, step, version),
         provider,
         cost_minor: costMinor,
-        renewal_interval: null,
+        renewal_minor: renewalMinor ?? 0,
+        renewal_interval: renewalMinor === undefined ? null : ('month' as const),
       })),
     )
     .execute();
