@@ -25,7 +25,7 @@ export interface Gateway {
     message: unknown,
     road: 'signal' | 'update' | 'cli' | 'http',
   ): Promise<DecisionVerdict>;
-  /** What the record says of a gate now, by the database's clock; expires it if its time has come. */
+  /** What the record says of a gate now, by the database's clock; reminder, escalation and end are passed if they have come. */
   gateStatus(runId: RunId, gateId: GateId): Promise<GateStatus>;
   /** What a person still has to do before this step can act. Reads only. */
   readiness(runId: RunId, step: StepName): Promise<Readiness>;
@@ -87,7 +87,13 @@ export type DecisionVerdict =
 export type GateState = 'open' | 'granted' | 'rejected' | 'expired' | 'void';
 
 export type GateStatus =
-  | { readonly state: 'open'; readonly remainingMs: number; readonly missing: string }
+  | {
+      readonly state: 'open';
+      readonly remainingMs: number;
+      /** Until its next moment: reminder, escalation or end. Histories from before there were any lack it. */
+      readonly nextMs?: number;
+      readonly missing: string;
+    }
   | { readonly state: 'granted'; readonly approvers: readonly string[] }
   | { readonly state: 'rejected'; readonly by: string; readonly reason: string }
   | { readonly state: 'expired' }

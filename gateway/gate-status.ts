@@ -2,31 +2,26 @@ import { standingOf } from '../domain/decide.js';
 import { Failure } from '../domain/errors.js';
 import type { GateId, RunId } from '../domain/ids.js';
 import { groupsOf } from '../domain/register.js';
-import { databaseNow } from '../store/clock.js';
 import { decisionsOf } from '../store/decision-rows.js';
-import { closeGate, lockGate, readGate } from '../store/gate-rows.js';
+import { readGate } from '../store/gate-rows.js';
 import type { Row } from '../store/schema.js';
 import type { GateStatus } from './contract.js';
 import { gateRecordOf } from './decisions.js';
+import { passMoments } from './gate-moments.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
 import { readRegister } from './roles.js';
 
-/** What the record says of a gate now. An open one whose time is over expires here: silence is never consent. */
+/**
+ * What the record says of a gate now. The moments of an open one that have come are passed here; one whose time is over
+ * expires: silence is never consent.
+ */
 export async function gateStatus(parts: Parts, runId: RunId, gateId: GateId): Promise<GateStatus> {
   const gate = await readGate(parts.db, gateId);
   if (gate?.run_id !== runId)
     throw new Failure('RUN_UNKNOWN', `run ${runId} has no gate ${gateId.slice(0, 120)}`);
   if (gate.state !== 'open') return closedStatus(parts, gate);
-  const status = await parts.db.transaction().execute(async (tx) => {
-    const held = await lockGate(tx, gateId);
-    if (held?.state !== 'open') return undefined;
-    const remainingMs = held.expires_at.getTime() - (await databaseNow(tx)).getTime();
-    if (remainingMs > 0) return { held, remainingMs };
-    const [from, to] = [['open'] as const, 'expired'] as const;
-    await closeGate(tx, { gateId, from, to, reason: 'nobody answered in time', by: 'clock' });
-    return undefined;
-  });
+  const status = await passMoments(parts.db, gateId);
   if (status === undefined) {
     const closed = await readGate(parts.db, gateId);
     return closed === undefined ? { state: 'expired' } : closedStatus(parts, closed);
@@ -34,7 +29,8 @@ export async function gateStatus(parts: Parts, runId: RunId, gateId: GateId): Pr
   return {
     state: 'open',
     remainingMs: status.remainingMs,
-    missing: await missingOf(parts, status.held),
+    nextMs: status.nextMs,
+    missing: await missingOf(parts, status.gate),
   };
 }
 

@@ -9,10 +9,12 @@ import { gateIdOf, isDigest } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { OpenGate, Plan, Quote } from '../domain/plan.js';
 import { capsFor } from '../domain/policy/caps.js';
+import { escalationPercentOf, reminderPercentOf } from '../domain/policy/notices.js';
 import { bundleSize } from '../store/bundle-files.js';
 import { databaseNow } from '../store/clock.js';
 import type { Executor } from '../store/connect.js';
 import { STATES, sqlState } from '../store/failures.js';
+import { tellOfGate } from '../store/gate-notices.js';
 import { insertGate, latestGate, planOfGate } from '../store/gate-rows.js';
 import { appendLog } from '../store/log.js';
 import { readQuote } from '../store/plans.js';
@@ -165,7 +167,10 @@ async function writeGate(parts: Parts, tx: Executor, of: Opening): Promise<Row<'
     site,
     ...(previous === undefined ? {} : { previous }),
   });
-  const expiresAt = new Date(openedAt.getTime() + (durationToMs(inForce.policy.expiry) ?? 0));
+  const openMs = durationToMs(inForce.policy.expiry) ?? 0;
+  const after = (percent: number): Date =>
+    new Date(openedAt.getTime() + Math.floor((openMs * percent) / 100));
+  const expiresAt = after(100);
   const revision = (standing?.revision ?? 0) + 1;
   const gateId = gateIdOf({ runId: run.runId, gate, revision });
   invariant(isDigest(row.request_digest), 'a request digest is one');
@@ -195,9 +200,21 @@ async function writeGate(parts: Parts, tx: Executor, of: Opening): Promise<Row<'
     policy_version: inForce.version,
     opened_at: openedAt,
     expires_at: expiresAt,
+    remind_at: after(reminderPercentOf(inForce.policy)),
+    escalate_at: after(escalationPercentOf(inForce.policy)),
   };
   await insertGate(tx, written);
-  return { ...written, state: 'open', reason: null, closed_by: null, closed_at: null };
+  // guard: in the gate's own transaction, so that a gate which stands is told of, whoever dies next.
+  await tellOfGate(tx, 'gate-opened', written);
+  return {
+    ...written,
+    state: 'open',
+    reason: null,
+    closed_by: null,
+    closed_at: null,
+    reminded_at: null,
+    escalated_at: null,
+  };
 }
 
 async function previousOf(

@@ -11,9 +11,7 @@ import type { EffectStep } from '../domain/steps.js';
 import { bundleSize } from '../store/bundle-files.js';
 import { databaseNow } from '../store/clock.js';
 import type { Executor } from '../store/connect.js';
-import { appendLog } from '../store/log.js';
-import { insertPlan, readPlan, readQuote } from '../store/plans.js';
-import type { Renewal } from '../store/plans.js';
+import { readPlan, readQuote } from '../store/plans.js';
 import { linkedAccount } from '../store/principal-accounts.js';
 import { runsOfPrincipal } from '../store/runs-of-principal.js';
 import { unattendedUse } from '../store/allowances.js';
@@ -27,11 +25,12 @@ import type { PolicyInForce } from './policy.js';
 import { principalOf } from './principal.js';
 import { quote } from './quote.js';
 import { loadRun } from './record.js';
+import { writePlan } from './write-plan.js';
 
 /**
  * Quotes, plans and lets the policy in force judge. Writes a further revision only if something differs from the
  * current one, so that a repeated call answers the same plan.
- * @throws POLICY_MISSING, NEEDS_INPUT, REQUEST_INVALID, DOOR_CLOSED, PROVIDER_AUTH, PROVIDER_UNAVAILABLE
+ * @throws POLICY_MISSING, NEEDS_INPUT, REQUEST_INVALID, DOOR_CLOSED, BUSY, PROVIDER_AUTH, PROVIDER_UNAVAILABLE
  */
 export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> {
   const run = await loadRun(parts, runId);
@@ -64,7 +63,15 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
   });
   if (current !== undefined && sameButRevision(current, planned))
     return { plan: current, denials: current.denials };
-  return writePlan(parts.db, { plan: planned, quote: quoted, policy: inForce });
+  const former = await readQuote(parts.db, runId);
+  return writePlan(parts.db, {
+    run,
+    plan: planned,
+    quote: quoted,
+    ...(current === undefined || former === undefined || current.denials.length > 0
+      ? {}
+      : { standing: { plan: current, quote: former } }),
+  });
 }
 
 const sameButRevision = (one: Plan, other: Plan): boolean =>
@@ -72,49 +79,13 @@ const sameButRevision = (one: Plan, other: Plan): boolean =>
 
 /** Writes a further revision that refuses the plan for this reason too: what no cap has room for, for one. */
 export async function denyPlan(parts: Parts, runId: RunId, denial: Denial): Promise<void> {
+  const run = await loadRun(parts, runId);
   const plan = await readPlan(parts.db, runId);
   const quoted = await readQuote(parts.db, runId);
   if (plan === undefined || quoted === undefined)
     throw new Failure('OUT_OF_ORDER', `run ${runId} has no plan to deny`);
   const denied = { ...plan, revision: plan.revision + 1, denials: [...plan.denials, denial] };
-  await writePlan(parts.db, { plan: denied, quote: quoted, policy: undefined });
-}
-
-async function writePlan(
-  db: Parts['db'],
-  of: { plan: Plan; quote: Quote; policy: PolicyInForce | undefined },
-): Promise<PlanSummary> {
-  const { plan } = of;
-  return db.transaction().execute(async (tx) => {
-    const row = await tx
-      .selectFrom('runs')
-      .select('plan_revision')
-      .where('run_id', '=', plan.runId)
-      .forUpdate()
-      .executeTakeFirstOrThrow();
-    if (row.plan_revision !== plan.revision - 1)
-      throw new Failure('STORE_UNAVAILABLE', `run ${plan.runId} was planned twice at once`);
-    await insertPlan(tx, { plan, quote: of.quote, renewals: renewalsOf(plan) });
-    await appendLog(tx, {
-      kind: 'planned',
-      runId: plan.runId,
-      payload: {
-        revision: plan.revision,
-        policyVersion: plan.policyVersion,
-        totalMaxMinor: plan.totalMaxMinor,
-        denials: plan.denials.map(({ rule }) => rule),
-      },
-    });
-    return { plan, denials: plan.denials };
-  });
-}
-
-/** A subscription goes on being charged once it has begun; its renewals are reserved first each month. */
-function renewalsOf(plan: Plan): Readonly<Partial<Record<string, Renewal>>> {
-  const action = plan.steps.find(({ step }) => step === 'start-subscription')?.action;
-  const { amountMinor, interval } = action?.params ?? {};
-  if (typeof amountMinor !== 'number' || (interval !== 'month' && interval !== 'year')) return {};
-  return { 'start-subscription': { minor: amountMinor, interval } };
+  await writePlan(parts.db, { run, plan: denied, quote: quoted });
 }
 
 /** The steps whose outcome stands or is not known: what was quoted for them stays as it was. */

@@ -8,6 +8,7 @@ import { effectsDue, openRuns, rememberTemporal } from '../store/sweep-rows.js';
 import type { EffectRow } from './door-contract.js';
 import { readBack } from './effect.js';
 import type { Effect } from './effect.js';
+import { sweepGates } from './gate-moments.js';
 import type { Found, ReadBack } from './operation.js';
 import type { Parts } from './parts.js';
 import { bundleOf, loadPlanned, recordedEffect } from './record.js';
@@ -50,6 +51,7 @@ export async function sweep(parts: Parts, deps: SweepDeps): Promise<Swept> {
     });
     return { readBack: 0, cases: 1, repairs: [], unread: 0 };
   }
+  await sweepGates(parts.db);
   const effects = await sweepEffects(parts);
   const runs = await sweepRuns(parts, deps);
   return { ...effects, repairs: runs.repairs, cases: effects.cases + runs.cases };

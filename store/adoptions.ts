@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { recordsOf } from '../domain/dns-record.js';
 import type { Plan, Quote } from '../domain/plan.js';
 import { parseRequest } from '../domain/request.js';
+import { EFFECT_STEPS } from '../domain/steps.js';
 import type { EffectStep } from '../domain/steps.js';
 import type { Executor } from './connect.js';
 
@@ -30,8 +31,10 @@ export interface RecordMade {
   readonly content: string;
 }
 
-interface Living extends Adopter {
+/** A plan, and what it was made from: what it takes for granted is in both. */
+export interface Building {
   readonly domain: string;
+  /** Canonical JSON of the request. */
   readonly request: string;
   readonly plan: Plan;
   readonly quote: Quote;
@@ -65,11 +68,27 @@ export async function adoptersOf(db: Executor, made: Made): Promise<readonly Ado
     .map(({ runId, completed, stopped }) => ({ runId, completed, stopped }));
 }
 
-function adopts({ plan, quote, domain, request }: Living, made: Made): boolean {
+/** Steps of which a plan counts upon something that is there, beside what it adds itself. */
+export function stepsAdopted({ plan, quote }: Pick<Building, 'plan' | 'quote'>): EffectStep[] {
+  return EFFECT_STEPS.filter(
+    (step) =>
+      plan.steps.some((planned) => planned.step === step && planned.kind === 'adopt') ||
+      // An account may be linked by several runs at once, each with an act of its own.
+      (step === 'link-account' && quote.account.kind === 'link') ||
+      (step === 'configure-dns' &&
+        quote.dns.kind === 'create' &&
+        (quote.dns.there ?? []).length > 0),
+  );
+}
+
+/** Does this plan take this very object for granted? */
+export function adopts(
+  building: Building,
+  made: Pick<Made, 'step' | 'object' | 'records'>,
+): boolean {
   const { step, object } = made;
-  // An account may be linked by several runs at once, each with an act of its own.
-  const adopted = plan.steps.some((planned) => planned.step === step && planned.kind === 'adopt');
-  if (!adopted && step !== 'link-account') return false;
+  if (!stepsAdopted(building).includes(step)) return false;
+  const { quote, domain, request } = building;
   const { account, customDomain, customer, domain: registration, site, subscription } = quote;
   switch (step) {
     case 'create-customer':

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Plan, Quote } from '../domain/plan.js';
 import type { Executor } from './connect.js';
+import { tellOfGate } from './gate-notices.js';
 import { appendLog } from './log.js';
 import type { Row } from './schema.js';
 
@@ -67,6 +68,8 @@ export async function insertGate(
     | 'policy_version'
     | 'opened_at'
     | 'expires_at'
+    | 'remind_at'
+    | 'escalate_at'
   >,
 ): Promise<void> {
   await tx
@@ -96,9 +99,10 @@ export async function closeGate(
     })
     .where('gate_id', '=', of.gateId)
     .where('state', 'in', [...of.from])
-    .returning('run_id')
+    .returningAll()
     .executeTakeFirst();
   if (closed === undefined) return false;
+  await tellOfGate(tx, `gate-${of.to}`, closed, /^[ps]_/.test(of.by) ? { by: of.by } : {});
   await appendLog(tx, {
     kind: 'gate',
     runId: closed.run_id,

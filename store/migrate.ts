@@ -20,6 +20,7 @@ import { casesToAct } from './migrations/0060-cases.js';
 import { deliveries } from './migrations/0050-deliveries.js';
 import { gateMoments } from './migrations/0050-gate-moments.js';
 import { moneyOverTime } from './migrations/0061-money-over-time.js';
+import { closedAt } from './migrations/0070-closed-at.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -50,6 +51,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0050-deliveries': migration(deliveries),
   '0050-gate-moments': migration(gateMoments),
   '0061-money-over-time': migration(moneyOverTime),
+  '0070-closed-at': migration(closedAt),
 };
 
 export interface MigrateOptions {

@@ -11,3 +11,23 @@ export interface NoticesTable {
   payload: ColumnType<Readonly<Record<string, unknown>>, string, never>;
   made_at: Generated<Date>;
 }
+
+/** Notices whose targets have not been looked up yet. */
+export interface NoticeQueueTable {
+  notice_id: number;
+}
+
+/** A notice on its way to one target of the policy. */
+export interface DeliveriesTable {
+  delivery_id: GeneratedAlways<number>;
+  notice_id: number;
+  target: string;
+  run_id: string | null;
+  /** `failed`: given up after many attempts; `dropped`: the policy names the target no more. */
+  status: Generated<'due' | 'sent' | 'failed' | 'dropped'>;
+  attempts: Generated<number>;
+  next_at: Date;
+  sent_at: Date | null;
+  /** What the last attempt met, in our words: `HTTP 500`, `no answer`. */
+  answer: string | null;
+}

@@ -15,8 +15,8 @@ import type {
   ReconcileAreasTable,
   ReconcilePassesTable,
 } from './schema-reconcile.js';
-import type { NoticesTable } from './schema-notices.js';
 import type { CredentialStatesTable, ProviderTokensTable } from './schema-tokens.js';
+import type { DeliveriesTable, NoticeQueueTable, NoticesTable } from './schema-notices.js';
 
 /** jsonb: written as JSON text, read as a value. */
 type Json<T> = ColumnType<T, string, string>;
@@ -208,6 +208,11 @@ export interface GatesTable {
   opened_at: Date;
   expires_at: Date;
   closed_at: Date | null;
+  /** When reminder and escalation fall due, written at the opening; null: a gate from before there were any. */
+  remind_at: Generated<Date | null>;
+  escalate_at: Generated<Date | null>;
+  reminded_at: Generated<Date | null>;
+  escalated_at: Generated<Date | null>;
 }
 
 export interface DecisionsTable {
@@ -291,6 +296,7 @@ export interface EffectsTable {
   refused: Generated<boolean>;
   /** The first send since the row had last surely done nothing. */
   begun_at: Generated<Date | null>;
+  closed_at: Generated<Date | null>;
   outcome: string | null;
   residue_minor: number | null;
   residue_text: string | null;
@@ -413,6 +419,8 @@ export interface Schema {
   sessions: SessionsTable;
   provider_tokens: ProviderTokensTable;
   credential_states: CredentialStatesTable;
+  notice_queue: NoticeQueueTable;
+  deliveries: DeliveriesTable;
 }
 
 export type Row<Table extends keyof Schema> = Selectable<Schema[Table]>;

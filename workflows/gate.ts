@@ -58,9 +58,12 @@ async function decided(run: Run, { gate, gateId }: OpenGate): Promise<GateOutcom
           command: `countersign approve ${run.runId} --gate ${gate} --key FILE`,
         });
         run.board.refused(String(run.inbox.refusals));
-        await condition(() => run.inbox.recorded !== seen, Math.max(1, status.remainingMs), {
-          summary: `the gate ${gate} expires`,
-        });
+        // A recorded answer without its next moment has the one timer that it was recorded with.
+        await condition(
+          () => run.inbox.recorded !== seen,
+          Math.max(1, status.nextMs ?? status.remainingMs),
+          { summary: `the next moment of the gate ${gate}` },
+        );
         run.checkSize();
     }
   }

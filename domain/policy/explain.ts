@@ -1,4 +1,5 @@
 import { DATA_CLASSES } from '../data-class.js';
+import { explainNotices } from './explain-notices.js';
 import { marksOf } from './marks.js';
 import type { Policy } from './schema.js';
 
@@ -127,6 +128,7 @@ function tiers(policy: Policy): string[] {
         `- Terms of ${terms.provider}: ${terms.url}, version ${terms.version}, ${terms.digest}.`,
     ),
     `- A decision has to come within ${policy.expiry}; silence is a no.`,
+    ...explainNotices(policy),
     `- Irreversible steps that share the gate of the plan: ${list(policy.bundleIrreversible)}.`,
   ];
 }

@@ -25,6 +25,7 @@ import {
   title,
   word,
 } from './members.js';
+import { breakGlass, escalation, notices, reminders } from './notices.js';
 import { SERVICES } from './services.js';
 
 /**
@@ -156,6 +157,10 @@ const members = {
   /** The principal may be an approver too, unless excluded here; requester and owner always are (but `solo`). */
   excludePrincipal: z.boolean().default(false),
   expiry: duration,
+  reminders: reminders.optional(),
+  escalation: escalation.optional(),
+  notices: notices.optional(),
+  breakGlass: breakGlass.optional(),
   /** Irreversible steps that may share the gate of the plan. */
   bundleIrreversible: z.array(z.enum(EFFECT_STEPS)).max(7).default([]),
   /** What a person accepts before the first action at a provider; a new version asks again. */
@@ -222,6 +227,8 @@ function listsOf(policy: Policy): { path: (string | number)[]; list: readonly st
     { path: ['domains', 'protected'], list: policy.domains.protected },
     { path: ['subscriptions', 'plans'], list: policy.subscriptions.plans.map(({ name }) => name) },
     { path: ['groups'], list: policy.groups.map(({ name }) => name) },
+    { path: ['notices'], list: (policy.notices ?? []).map(({ name }) => name) },
+    { path: ['breakGlass'], list: (policy.breakGlass ?? []).map(({ person }) => person) },
   ];
 }
 

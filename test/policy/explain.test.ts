@@ -37,6 +37,22 @@ const full = parsePolicy({
   ],
   activation: { allOf: [{ group: 'admins', count: 2 }] },
   bundleIrreversible: ['register-domain'],
+  reminders: { atPercent: 40 },
+  escalation: { atPercent: 80, to: ['directors', 'p_cy'], note: 'call the hotline' },
+  notices: [
+    {
+      name: 'ops',
+      to: 'https://hooks.example.com/countersign',
+      format: 'webhook',
+      kinds: ['gate-opened', 'gate-escalated'],
+      secret: 'opsKey',
+      pathSecret: 'opsPath',
+    },
+    { name: 'chat', to: 'https://chat.example.com', format: 'slack', kinds: ['*'], secret: 'k' },
+  ],
+  breakGlass: [
+    { person: 'p_dan', maxMinutes: 30, environments: ['staging'], steps: ['deploy-site', '*'] },
+  ],
   groups: [{ name: 'admins', persons: ['p_ada', 'p_bob'] }],
 });
 
@@ -81,7 +97,7 @@ test('any amount, number or text that is changed stands in the text as it is now
         const candidate = value === undefined ? undefined : changed(full, path, () => value);
         if (candidate === undefined) {
           // A word: it stands in the text, and the text differs once it is another.
-          expect(explainPolicy(full)).toContain(old === '*' ? 'every step' : String(old));
+          expect(explainPolicy(full)).toContain(old === '*' ? 'every' : String(old));
           return;
         }
         const text = explainPolicy(candidate as Policy);
