@@ -15,19 +15,10 @@ export const doorFunctions = [
   absenceSql,
   factsSql,
   moneySql,
+  findingsSql,
   admitSql,
   settleSql,
   stopSql,
   unwindSql,
   tokensSql,
 ].join('');
-export const doorFunctions =
-  commonSql +
-  absenceSql +
-  moneySql +
-  findingsSql +
-  admitSql +
-  settleSql +
-  stopSql +
-  unwindSql +
-  tokensSql;

@@ -73,8 +73,6 @@ begin
       v_full.used, v_full.cap, p_currency, v_month, p_cost using errcode = 'CS002';
   end if;
   if v_still then return; end if;
-  update balances b set reserved_minor = b.reserved_minor + p_cost
-   where b.scope = any(v_scopes) and b.month = v_month and b.currency = p_currency;
   update balances b set reserved_minor = b.reserved_minor + p_cost, cap_minor = n.cap
     from (select c->>'scope' as scope, min((c->>'capMinor')::bigint) as cap
             from jsonb_array_elements(p_caps) c group by 1) n
