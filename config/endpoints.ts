@@ -8,6 +8,8 @@ const sandboxSchema = z.object({
   controlUrl: z.string(),
   controlTokenFile: z.string(),
   edgeUrl: z.string(),
+  /** The OpenID issuer. */
+  issuerUrl: z.string(),
 });
 export type SandboxEndpoints = z.infer<typeof sandboxSchema>;
 
@@ -25,6 +27,8 @@ export const endpointsSchema = z.object({
   sandbox: sandboxSchema.optional(),
   /** The HTTP server, when one runs. */
   serverUrl: z.string().optional(),
+  /** Health of the HTTP server, on a port of its own. */
+  serverHealthUrl: z.string().optional(),
 });
 export type Endpoints = z.infer<typeof endpointsSchema>;
 

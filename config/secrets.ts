@@ -17,6 +17,8 @@ export interface Secrets {
   /** Bearer token of the sandbox's control port. */
   readonly controlToken: string;
   readonly databasePassword: string;
+  /** `whsec_…`: with it the sandbox's Stripe signs what it calls out to us. */
+  readonly webhookSecret: string;
 }
 
 const FOLDER = 'secrets';
@@ -27,6 +29,7 @@ export const SECRET_FILES = {
   sandboxSecret: 'sandbox.secret',
   controlToken: 'sandbox-control.token',
   databasePassword: 'database.password',
+  webhookSecret: 'stripe-webhook.secret',
 } as const satisfies Record<keyof Secrets, string>;
 
 const MAKERS: Readonly<Record<keyof Secrets, () => string>> = {
@@ -36,11 +39,17 @@ const MAKERS: Readonly<Record<keyof Secrets, () => string>> = {
   sandboxSecret: random32,
   controlToken: random32,
   databasePassword: random32,
+  webhookSecret: () => `whsec_${random32()}`,
 };
 
 /** The file of one secret in a data folder. */
 export function secretFile(dataDir: string, name: keyof Secrets): string {
   return path.join(dataDir, FOLDER, SECRET_FILES[name]);
+}
+
+/** The password of the one person whom the sandbox's issuer knows from its first start. */
+export function operatorPasswordFile(dataDir: string): string {
+  return path.join(dataDir, FOLDER, 'sandbox-operator.password');
 }
 
 /** Creates the secrets that a data folder lacks and reads all; safe when two processes start at once. @throws UsageError */
@@ -76,6 +85,7 @@ export function readSecrets(dataDir: string): Secrets {
     sandboxSecret: read('sandboxSecret'),
     controlToken: read('controlToken'),
     databasePassword: read('databasePassword'),
+    webhookSecret: read('webhookSecret'),
   };
 }
 

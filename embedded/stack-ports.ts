@@ -12,6 +12,7 @@ export const PORT_NAMES = [
   'sandboxApi',
   'sandboxControl',
   'sandboxEdge',
+  'sandboxIssuer',
   'server',
   'serverMetrics',
 ] as const;

@@ -264,6 +264,9 @@ function endpointsOf(
       controlUrl: local(ports.sandboxControl),
       controlTokenFile: secretFile(dataDir, 'controlToken'),
       edgeUrl: local(ports.sandboxEdge),
+      issuerUrl: local(ports.sandboxIssuer),
     },
+    serverUrl: local(ports.server),
+    serverHealthUrl: local(ports.serverMetrics),
   };
 }

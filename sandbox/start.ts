@@ -2,6 +2,8 @@ import { cloudflareProvider } from './cloudflare/provider.js';
 import { secretFile } from './core/credentials.js';
 import { openGround, runProviders } from './core/run.js';
 import { startEdge } from './edge/start-edge.js';
+import { startIssuer } from './issuer/start-issuer.js';
+import type { Issuer } from './issuer/start-issuer.js';
 import { stripeProvider } from './stripe/provider.js';
 
 export interface SandboxOptions {
@@ -11,6 +13,9 @@ export interface SandboxOptions {
   readonly apiPort?: number;
   readonly controlPort?: number;
   readonly edgePort?: number;
+  readonly issuerPort?: number;
+  /** For whom the issuer's tokens are when nobody says: the URL of a Countersign server. */
+  readonly audience?: string | undefined;
   /** Worlds to open at once; any other is made when its credential is first used. */
   readonly worlds?: readonly string[];
 }
@@ -23,6 +28,10 @@ export interface RunningSandbox {
   readonly controlToken: string;
   /** Answers for the sites that were deployed, by Host. */
   readonly edgeUrl: string;
+  /** The OpenID issuer, as it stands in its tokens. */
+  readonly issuerUrl: string;
+  /** Of the person `operator`, whom the issuer knows from its first start. */
+  readonly operatorPassword: string;
   /** Saves every world and closes the ports. */
   close(): Promise<void>;
 }
@@ -32,11 +41,15 @@ export interface RunningSandbox {
  * used.
  */
 export async function startSandbox(options: SandboxOptions): Promise<RunningSandbox> {
-  const { dataDir, apiPort = 0, controlPort = 0, edgePort = 0 } = options;
+  const { dataDir, apiPort = 0, controlPort = 0, edgePort = 0, issuerPort = 0 } = options;
   const ground = openGround(dataDir, options.worlds);
   const controlToken = secretFile(dataDir, 'control-token');
   const edge = await startEdge({ worlds: ground.worlds, port: edgePort });
+  let issuer: Issuer | undefined;
   try {
+    const { audience } = options;
+    const issuing = await startIssuer({ dataDir, port: issuerPort, audience });
+    issuer = issuing;
     const running = await runProviders(ground, {
       apiPort,
       controlPort,
@@ -45,18 +58,23 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
         stripeProvider(),
         cloudflareProvider({ secret: ground.secret, validate: edge.validate }),
       ],
+      people: issuing.people,
     });
     return {
       apiUrl: running.apiUrl,
       controlUrl: running.controlUrl,
       controlToken,
       edgeUrl: edge.url,
+      issuerUrl: issuing.url,
+      operatorPassword: issuing.operatorPassword,
       close: async () => {
         await running.close();
+        await issuing.close();
         await edge.close();
       },
     };
   } catch (error) {
+    await issuer?.close();
     await edge.close();
     throw error;
   }

@@ -5,7 +5,7 @@ import { writeSandboxEndpoints } from '../../config/endpoints.js';
 import { clearProviderVariables, processVariables, startNonce } from '../../config/environment.js';
 import { loadConfig } from '../../config/load.js';
 import { writePrivateFile } from '../../config/private-files.js';
-import { openSecrets, secretFile } from '../../config/secrets.js';
+import { openSecrets, operatorPasswordFile, secretFile } from '../../config/secrets.js';
 import { prepareDataFolder } from '../../embedded/data-folder.js';
 import { leaveWithSupervisor, reportReady } from '../../embedded/child-side.js';
 import { SandboxControl } from '../../sandbox/control-client.js';
@@ -13,7 +13,7 @@ import { startSandbox } from '../../sandbox/start.js';
 import { explain } from '../explain.js';
 import { endWithCaller } from '../run-program.js';
 
-/** The process behind `countersign sandbox`: both stand-ins and the edge, until it is told to leave. */
+/** The process behind `countersign sandbox`: stand-ins, edge and issuer, until it is told to leave. */
 try {
   await main();
 } catch (error) {
@@ -31,6 +31,8 @@ async function main(): Promise<void> {
       'api-port': { type: 'string' },
       'control-port': { type: 'string' },
       'edge-port': { type: 'string' },
+      'issuer-port': { type: 'string' },
+      audience: { type: 'string' },
     },
   });
   const { dataDir } = loadConfig({
@@ -46,6 +48,8 @@ async function main(): Promise<void> {
     apiPort: Number(values['api-port'] ?? 0),
     controlPort: Number(values['control-port'] ?? 0),
     edgePort: Number(values['edge-port'] ?? 0),
+    issuerPort: Number(values['issuer-port'] ?? 0),
+    audience: values.audience,
   });
   // The sandbox draws its own secrets; whoever mints credentials or moves its clock finds them beside ours.
   writePrivateFile(secretFile(dataDir, 'controlToken'), `${running.controlToken}\n`);
@@ -57,17 +61,21 @@ async function main(): Promise<void> {
     email: 'platform@example.com',
     name: 'the platform itself',
   });
-  const { apiUrl, controlUrl, edgeUrl } = running;
+  // One person can sign in from the start; a password of theirs lies where only they can read it.
+  writePrivateFile(operatorPasswordFile(dataDir), `${running.operatorPassword}\n`);
+  const { apiUrl, controlUrl, edgeUrl, issuerUrl } = running;
   // A supervisor tells where everything answers; started alone, we tell it ourselves.
   if (startNonce(processVariables()) === undefined)
     writeSandboxEndpoints(dataDir, {
-      ...{ apiUrl, controlUrl, edgeUrl },
+      ...{ apiUrl, controlUrl, edgeUrl, issuerUrl },
       controlTokenFile: secretFile(dataDir, 'controlToken'),
     });
   leaveWithSupervisor(() => running.close());
   endWithCaller();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void running.close().then(() => process.exit(0)));
-  process.stderr.write(`sandbox: providers ${apiUrl}, control ${controlUrl}, edge ${edgeUrl}\n`);
+  process.stderr.write(
+    `sandbox: providers ${apiUrl}, control ${controlUrl}, edge ${edgeUrl}, issuer ${issuerUrl}\n`,
+  );
   reportReady();
 }

@@ -46,6 +46,8 @@ export const registerProcesses: Register = (verbs) => {
     .option('--api-port <port>', 'port of both providers; a free one unless given')
     .option('--control-port <port>', 'port of the control routes')
     .option('--edge-port <port>', 'port that answers for the sites')
+    .option('--issuer-port <port>', 'port of the OpenID issuer')
+    .option('--audience <url>', 'the server that its tokens are for, unless a client names one')
     .option(
       '--check',
       'start nothing: say whether the one of this folder answers; exit code 1 if not',
@@ -58,7 +60,8 @@ export const registerProcesses: Register = (verbs) => {
           return typeof value !== 'string' ? [] : [flag, portOf(flag, value)];
         });
         const data = ['--data', context.config.dataDir];
-        return runProgram(context.io, PROGRAMS.sandbox, [...data, ...ports]);
+        const audience = audienceOf(options['audience']);
+        return runProgram(context.io, PROGRAMS.sandbox, [...data, ...ports, ...audience]);
       }),
     );
   verbs
@@ -142,6 +145,7 @@ const PORT_OPTIONS = [
   ['apiPort', '--api-port'],
   ['controlPort', '--control-port'],
   ['edgePort', '--edge-port'],
+  ['issuerPort', '--issuer-port'],
 ] as const;
 
 function portOf(flag: string, text: string): string {
@@ -150,6 +154,16 @@ function portOf(flag: string, text: string): string {
   throw new UsageError({
     what: `${flag} ${JSON.stringify(text.slice(0, 40))} is no port`,
     remedy: 'Give a number from 0 (a free one) to 65535',
+  });
+}
+
+/** @throws UsageError */
+function audienceOf(text: string | boolean | undefined): string[] {
+  if (typeof text !== 'string') return [];
+  if (/^https?:\/\/[^\s#]+$/.test(text)) return ['--audience', text];
+  throw new UsageError({
+    what: `--audience ${JSON.stringify(text.slice(0, 80))} is no URL of a server`,
+    remedy: 'Write it as http://127.0.0.1:PORT or https://HOST',
   });
 }
 

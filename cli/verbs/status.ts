@@ -72,6 +72,7 @@ async function status(context: Context): Promise<ExitCode> {
         : ([
             ['sandbox', embedded.sandbox.apiUrl],
             ['edge', embedded.sandbox.edgeUrl],
+            ['issuer', embedded.sandbox.issuerUrl],
           ] as const)),
     ]),
     ...('value' in database ? ['', ...countLines(context, database.value)] : []),

@@ -92,6 +92,8 @@ export function services(
     ...['--api-port', String(ports.sandboxApi)],
     ...['--control-port', String(ports.sandboxControl)],
     ...['--edge-port', String(ports.sandboxEdge)],
+    ...['--issuer-port', String(ports.sandboxIssuer)],
+    ...['--audience', `http://127.0.0.1:${ports.server}`],
   ];
   return [
     { name: 'sandbox', file, args: [programs.sandbox, ...sandboxPorts], early: true },
@@ -130,6 +132,7 @@ async function announce(context: Context, stack: Stack): Promise<void> {
               ['sandbox', endpoints.sandbox.apiUrl],
               ['its control', endpoints.sandbox.controlUrl],
               ['edge', endpoints.sandbox.edgeUrl],
+              ['issuer', endpoints.sandbox.issuerUrl],
             ] as const)),
         ['data', `${dataDir} (its addresses and passwords: endpoints.json, only for you)`],
       ]),

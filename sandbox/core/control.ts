@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { WORLD_NAME, mintCredentials } from './credentials.js';
 import { faultRulesSchema } from './faults.js';
 import { BadMember, readMembers } from './provider.js';
-import type { Provider } from './provider.js';
+import type { PersonAction, Provider } from './provider.js';
 import { tellTruth } from './truth.js';
 import type { World, Worlds } from './world.js';
 
@@ -18,7 +18,11 @@ interface ControlParts {
   readonly providers: readonly Provider[];
   readonly secret: string;
   readonly token: string;
+  /** What can be done as somebody who is at no provider. */
+  readonly people?: Readonly<Record<string, PersonAction>>;
 }
+
+type People = readonly Readonly<Record<string, PersonAction>>[];
 
 /** An answer of RFC 9457: what was wrong, where, and what to do. */
 function problem(
@@ -75,18 +79,12 @@ function worldOf(c: Context, worlds: Worlds): World {
  * Does what a person would do; an action that two providers know goes to the one that takes the
  * body.
  */
-function doAsPerson(
-  world: World,
-  providers: readonly Provider[],
-  body: Record<string, unknown>,
-): unknown {
+function doAsPerson(world: World, people: People, body: Record<string, unknown>): unknown {
   const action = String(body['do']);
-  const able = providers.flatMap(({ people }) =>
-    Object.hasOwn(people, action) ? [people[action]] : [],
-  );
+  const able = people.flatMap((known) => (Object.hasOwn(known, action) ? [known[action]] : []));
   let refusal = new BadMember(
     'do',
-    `nobody knows how to '${action}': use one of ${knownActions(providers).join(', ')}`,
+    `nobody knows how to '${action}': use one of ${knownActions(people).join(', ')}`,
   );
   for (const perform of able) {
     try {
@@ -99,14 +97,15 @@ function doAsPerson(
   throw refusal;
 }
 
-const knownActions = (providers: readonly Provider[]): string[] =>
-  [...new Set(providers.flatMap(({ people }) => Object.keys(people)))].sort();
+const knownActions = (people: People): string[] =>
+  [...new Set(people.flatMap((known) => Object.keys(known)))].sort();
 
 /**
  * The control port: never under the providers' own paths, never without its token, never off
  * loopback.
  */
-export function controlApp({ worlds, providers, secret, token }: ControlParts): Hono {
+export function controlApp({ worlds, providers, secret, token, people }: ControlParts): Hono {
+  const persons: People = [...providers.map((provider) => provider.people), people ?? {}];
   const app = new Hono();
   const start = randomUUID();
   const gate: MiddlewareHandler = async (c, next) => {
@@ -149,7 +148,7 @@ export function controlApp({ worlds, providers, secret, token }: ControlParts): 
   });
   app.post('/_sandbox/people', async (c) => {
     const world = worldOf(c, worlds);
-    const done = doAsPerson(world, providers, await bodyAs(c, peopleSchema));
+    const done = doAsPerson(world, persons, await bodyAs(c, peopleSchema));
     await world.save();
     return c.json({ done: done ?? null });
   });

@@ -1,6 +1,6 @@
 import { controlApp } from './control.js';
 import { secretFile } from './credentials.js';
-import type { Provider } from './provider.js';
+import type { PersonAction, Provider } from './provider.js';
 import { apiHandler, listen } from './server.js';
 import type { Listening } from './server.js';
 import { Worlds } from './world.js';
@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly controlPort: number;
   readonly controlToken: string;
   readonly providers: readonly Provider[];
+  /** What can be done as somebody who is at no provider. */
+  readonly people?: Readonly<Record<string, PersonAction>>;
 }
 
 /** Opens a data folder: its secret and its worlds. */
@@ -34,7 +36,7 @@ export function openGround(dataDir: string, worlds: readonly string[] = []): Gro
  */
 export async function runProviders(
   { secret, worlds }: Ground,
-  { apiPort, controlPort, controlToken, providers }: RunOptions,
+  { apiPort, controlPort, controlToken, providers, people }: RunOptions,
 ): Promise<{ apiUrl: string; controlUrl: string; close: () => Promise<void> }> {
   const open: Listening[] = [];
   const close = async (): Promise<void> => {
@@ -44,7 +46,10 @@ export async function runProviders(
   try {
     const api = await listen(apiHandler(providers, worlds, secret), apiPort);
     open.push(api);
-    const app = controlApp({ worlds, providers, secret, token: controlToken });
+    const app = controlApp({
+      ...{ worlds, providers, secret, token: controlToken },
+      ...(people === undefined ? {} : { people }),
+    });
     const control = await listen((request) => app.fetch(request), controlPort);
     open.push(control);
     return { apiUrl: api.url, controlUrl: control.url, close };

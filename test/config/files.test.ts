@@ -33,6 +33,7 @@ const ENDPOINTS: Endpoints = {
     controlUrl: 'http://127.0.0.1:5',
     controlTokenFile: '/data/secrets/sandbox-control.token',
     edgeUrl: 'http://127.0.0.1:6',
+    issuerUrl: 'http://127.0.0.1:7',
   },
 };
 

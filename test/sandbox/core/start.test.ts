@@ -18,8 +18,8 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-test('one call starts both providers, control and edge, each on the loopback', async () => {
-  for (const url of [sandbox.apiUrl, sandbox.controlUrl, sandbox.edgeUrl]) {
+test('one call starts both providers, control, edge and issuer, each on the loopback', async () => {
+  for (const url of [sandbox.apiUrl, sandbox.controlUrl, sandbox.edgeUrl, sandbox.issuerUrl]) {
     expect(new URL(url).hostname).toBe('127.0.0.1');
   }
   const control = new SandboxControl(sandbox);
