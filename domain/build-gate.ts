@@ -25,8 +25,10 @@ export interface Roles {
   readonly principal: string;
   /** The person behind the principal, where the register knows one. */
   readonly principalPerson?: string;
-  /** Owners of the agent at admission, where they have changed since. */
+  /** Everybody who has answered for one of the agents since the admission. */
   readonly formerOwners?: readonly string[];
+  /** The agents that this one acts for, outermost first, each with its owner at admission. */
+  readonly via?: readonly { readonly agent: string; readonly owner: string }[];
 }
 
 export interface CardInput {
@@ -48,7 +50,7 @@ export interface CardInput {
 
 const PERSON = /^p_[a-z0-9][a-z0-9_-]{0,62}$/;
 
-/** Persons who cannot decide over this run: requester, the agent's owners, the principal where the policy says so. None in a `solo` policy. */
+/** Persons who cannot decide over this run: requester, whoever answers or answered for an agent of the chain, the principal where the policy says so. None in a `solo` policy. */
 export function excludedPersons(policy: Policy, roles: Roles): string[] {
   if (policy.solo) return [];
   const ids = [
@@ -118,7 +120,7 @@ export function buildCard(input: CardInput): CardDocument {
       ? { site: { bundle: request.bundle, ...input.site } }
       : {}),
     changes: [],
-    notes: notesOf({ ...input, owner: roles.owner }, covered),
+    notes: notesOf({ ...input, owner: roles.owner, via: roles.via ?? [] }, covered),
     ...(irreversible ? { typeToConfirm: request.domain.name } : {}),
     policyVersion: plan.policyVersion,
     policyDigest: plan.policyDigest,

@@ -70,17 +70,23 @@ export interface NotesInput {
   readonly nowMs: number;
   /** Register id of the person who answers for the agent. */
   readonly owner: string;
+  /** The agents that this one acts for, outermost first, each with its owner. */
+  readonly via: readonly { readonly agent: string; readonly owner: string }[];
 }
+
+const answeredFor = ({ agent, owner }: NotesInput['via'][number]): string =>
+  `${agent}, for which ${owner} answers`;
 
 /** What an approver must know beyond the list of actions. */
 export function notesOf(
-  { quote, policy, plan, owner, gate, request, nowMs }: NotesInput,
+  { quote, policy, plan, owner, via, gate, request, nowMs }: NotesInput,
   covered: readonly PlanStep[],
 ): string[] {
   const covers = (name: string): boolean => covered.some(({ step }) => step === name);
   const notes: string[] = [];
   if (isOverdue(policy, nowMs)) notes.push(`Overdue: ${overdueText(policy)}.`);
   if (request.data !== undefined) notes.push(`The product is to hold ${request.data} data.`);
+  if (via.length > 0) notes.push(`Asked through ${via.map(answeredFor).join(', then ')}.`);
   if (policy.solo)
     notes.push(`One person governs here: this may be approved by its owner, ${owner}.`);
   if (needsWord(quote) && quote.customer.kind === 'adopt' && plan.gates[0]?.gate === gate)

@@ -132,7 +132,7 @@ export const gateSchema = z.strictObject({
   requestDigest: digestSchema,
   policyDigest: digestSchema,
   rule: ruleSchema,
-  excluded: z.array(personIdSchema).max(20),
+  excluded: z.array(personIdSchema).max(60),
   actions: z.array(digestSchema).min(1).max(20),
   cardDigest: digestSchema,
   openedAt: instantSchema,

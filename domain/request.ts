@@ -41,6 +41,18 @@ const PRINCIPAL =
   /^(pr_[a-z0-9][a-z0-9_-]{0,62}|[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,63})$/;
 const PLAN = /^[a-z][a-z0-9-]{0,40}$/;
 
+/** Agents in a chain before the one that acts. */
+const VIA_MAX = 8;
+
+const agentId = matching(/^[a-z][a-z0-9_-]{0,62}$/, {
+  remedy: 'write lower-case letters, digits, _ or -, like launch-agent',
+  description: 'The acting identity; must be one the caller may speak for',
+});
+const mark = matching(/^[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}$/, {
+  remedy: 'write at most 64 letters, digits, . _ : + or -',
+  description: 'The agent’s own mark: compared and shown, never believed',
+});
+
 const dnsSchema = z.strictObject({
   type: z.enum(DNS_TYPES),
   name: z.string().min(1).max(253).meta({ description: '@, a name like www, or the full name' }),
@@ -59,10 +71,18 @@ const members = {
     remedy: 'write an e-mail address or a register id that starts with pr_',
     description: 'On whose behalf and account the run acts: an e-mail address or a register id',
   }),
-  agent: matching(/^[a-z][a-z0-9_-]{0,62}$/, {
-    remedy: 'write lower-case letters, digits, _ or -, like launch-agent',
-    description: 'The acting identity; must be one the caller may speak for',
-  }),
+  agent: agentId,
+  build: mark.optional().meta({ description: 'Which build of the agent asks' }),
+  session: mark.optional().meta({ description: 'Which session of the agent asks' }),
+  via: z
+    .array(z.strictObject({ agent: agentId, build: mark.optional(), session: mark.optional() }))
+    .min(1)
+    .max(VIA_MAX)
+    .optional()
+    .meta({
+      description:
+        'The agents that this one acts for, outermost first: nobody who answers for one of them may approve',
+    }),
   environment: z
     .enum(ENVIRONMENTS)
     .default('development')
@@ -209,6 +229,21 @@ export function canonicalRequest(request: Request): string {
 /** Names the request for ever: same run id and same digest is the same run. */
 export function requestDigestOf(request: Request): Digest {
   return digestOf(request);
+}
+
+/** The agents that a request came through, outermost first; the one that acts is the last. */
+export interface ChainMember {
+  readonly agent: string;
+  readonly build?: string;
+  readonly session?: string;
+}
+export function chainOf({ agent, build, session, via = [] }: Request): ChainMember[] {
+  const named = [...via, { agent, build, session }];
+  return named.map((one) => ({
+    agent: one.agent,
+    ...(one.build === undefined ? {} : { build: one.build }),
+    ...(one.session === undefined ? {} : { session: one.session }),
+  }));
 }
 
 /** JSON Schema (2020-12) of a request file, for editors. */

@@ -1,30 +1,20 @@
 import { decodeBase64url } from '../domain/base64url.js';
-import { canonicalize, parseCanonical } from '../domain/canonical.js';
+import { parseCanonical } from '../domain/canonical.js';
 import { admissionSchema, ed25519SignatureSchema } from '../domain/documents.js';
 import type { AdmissionStatement } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
-import type { Digest, RunId } from '../domain/ids.js';
 import { parseRunId } from '../domain/ids.js';
-import { parseAmount } from '../domain/money.js';
 import { ProtocolError } from '../domain/reasons.js';
 import { REQUEST_BYTES_MAX, parseRequest, requestDigestOf } from '../domain/request.js';
-import type { Request } from '../domain/request.js';
 import { verifyStatement } from '../domain/signature.js';
-import {
-  countRuns,
-  insertRun,
-  lockAdmissions,
-  readActiveAgent,
-  readPrincipal,
-  readRun,
-  readServiceKey,
-} from '../store/admissions.js';
+import type { AccountHolder } from '../store/accounts.js';
+import { readServiceKey } from '../store/admissions.js';
 import { recordRefusal } from '../store/refusals.js';
-import { appendLog } from '../store/log.js';
 import type { Row } from '../store/schema.js';
+import { admitKnown, Refusal, told } from './admit-run.js';
+import type { Caller } from './admit-run.js';
 import type { Admitted, AdmissionClaim } from './contract.js';
 import type { Parts } from './parts.js';
-import { policyInForce } from './policy.js';
 
 /**
  * A run exists when its row does, and its row exists when a registered service key has signed for it. Whatever comes
@@ -32,14 +22,47 @@ import { policyInForce } from './policy.js';
  * @throws ADMISSION_REFUSED, REQUEST_INVALID, POLICY_MISSING
  */
 export async function admit(parts: Parts, claim: AdmissionClaim): Promise<Admitted> {
+  return recorded(parts, claim.runId, () => decide(parts, claim));
+}
+
+/**
+ * Admits a run for a caller who has proved who they are: the server, of a verified token. `request` is canonical JSON.
+ * @throws ADMISSION_REFUSED, REQUEST_INVALID, POLICY_MISSING
+ */
+export async function admitAs(
+  parts: Parts,
+  caller: Caller,
+  asked: { readonly runId: string; readonly request: string },
+): Promise<Admitted> {
+  return recorded(parts, asked.runId, () => {
+    const runId = parseRunId(asked.runId);
+    const request = parseRequest(parsedJson(asked.request));
+    return admitKnown(parts, { runId, digest: requestDigestOf(request), request, caller });
+  });
+}
+
+/** What the holder of an account may ask for by its token. @throws ADMISSION_REFUSED for a person: every agent road refuses a person's login */
+export function callerOf(holder: AccountHolder): Caller {
+  if (holder.kind !== 'agent')
+    throw new Failure('ADMISSION_REFUSED', 'the run was not admitted: this is no agent’s token');
+  const { agent, environments, principals, via } = holder;
+  return { requester: agent, agents: [agent, ...via], principals, environments };
+}
+
+/** Whatever refuses the run is on record before it is told. */
+async function recorded(
+  parts: Parts,
+  runId: string,
+  body: () => Promise<Admitted>,
+): Promise<Admitted> {
   try {
-    return await decide(parts, claim);
+    return await body();
   } catch (error) {
     if (error instanceof Refusal) {
       await recordRefusal(parts.db, {
         asked: 'admit',
         reason: error.reason,
-        detail: `${quoted(claim.runId)}: ${error.message}`,
+        detail: `${quoted(runId)}: ${error.message}`,
       });
       throw new Failure('ADMISSION_REFUSED', error.told);
     }
@@ -52,21 +75,6 @@ export async function admit(parts: Parts, claim: AdmissionClaim): Promise<Admitt
     throw error;
   }
 }
-
-/** Why a claim is refused: the reason is recorded; what is told depends on who has proved to be asking. */
-class Refusal extends Error {
-  constructor(
-    readonly reason: string,
-    message: string,
-    /** To somebody who has proved nothing, all refusals look alike. */
-    readonly told = 'the run was not admitted: no registered service key speaks for this request',
-  ) {
-    super(message);
-  }
-}
-
-const told = (reason: string, message: string): Refusal =>
-  new Refusal(reason, message, `the run was not admitted: ${message}`);
 
 const quoted = (text: string): string => JSON.stringify(text.slice(0, 80));
 
@@ -82,10 +90,15 @@ async function decide(parts: Parts, claim: AdmissionClaim): Promise<Admitted> {
   const digest = requestDigestOf(request);
   if (digest !== statement.requestDigest)
     throw told('digest-mismatch', 'the request is not the one that was signed');
-  const known = await readRun(parts.db, runId);
-  if (known !== undefined) return same(known, { runId, digest, requester: key.service_id });
-  return admitNew(parts, { runId, digest, request, key });
+  const caller = { requester: key.service_id, ...listsOf(key) };
+  return admitKnown(parts, { runId, digest, request, caller });
 }
+
+const listsOf = ({ agents, principals, environments }: Row<'service_keys'>) => ({
+  agents,
+  principals,
+  environments,
+});
 
 function parseStatement(text: string): AdmissionStatement {
   try {
@@ -127,86 +140,3 @@ async function verifiedKey(
     throw new Refusal('signature-bad', 'the signature does not fit the statement');
   return key;
 }
-
-interface Wanted {
-  readonly runId: RunId;
-  readonly digest: Digest;
-  readonly request: Request;
-  readonly key: Row<'service_keys'>;
-}
-
-/** Same id, same digest, same caller: the same run, for ever. Anything else learns nothing. */
-function same(
-  row: Row<'runs'>,
-  asked: { runId: RunId; digest: Digest; requester: string },
-): Admitted {
-  if (row.request_digest !== asked.digest || row.requester !== asked.requester)
-    throw new Refusal('run-id-taken', 'another request or another caller has this run id');
-  return {
-    runId: asked.runId,
-    requestDigest: asked.digest,
-    environment: row.environment,
-    agent: row.agent,
-    principal: row.principal,
-    domain: row.domain,
-    door: row.door,
-  };
-}
-
-async function admitNew(parts: Parts, wanted: Wanted): Promise<Admitted> {
-  const { request, key, runId, digest } = wanted;
-  if (!allows(key.environments, request.environment))
-    throw told('environment', `${key.service_id} may not ask for ${request.environment}`);
-  if (!allows(key.agents, request.agent))
-    throw told('agent', `${key.service_id} may not speak for the agent ${request.agent}`);
-  const principal = await readPrincipal(parts.db, request.principal);
-  if (principal === undefined || !allows(key.principals, principal.principal_id))
-    throw told('principal', `${key.service_id} may not act for this principal`);
-  const agent = await readActiveAgent(parts.db, request.agent);
-  if (agent === undefined)
-    throw told('agent', `the agent ${request.agent} is not registered with an owner, or is off`);
-  const budget = parseAmount(request.budget);
-  const { policy } = await policyInForce(parts.db);
-  return parts.db.transaction().execute(async (tx) => {
-    await lockAdmissions(tx, agent.agent_id);
-    const running = await countRuns(tx, agent.agent_id);
-    const { openRunsPerAgent, runsPerHour } = policy.counts;
-    if (running.open >= openRunsPerAgent)
-      throw told('open-runs', `counts.openRunsPerAgent: ${openRunsPerAgent} runs are open already`);
-    if (running.lastHour >= runsPerHour)
-      throw told('runs-per-hour', `counts.runsPerHour: ${runsPerHour} runs in the last hour`);
-    const written = await insertRun(tx, {
-      runId,
-      // By register id, whatever the caller wrote: an address stands in the register alone.
-      request: canonicalize({ ...request, principal: principal.principal_id }),
-      requestDigest: digest,
-      requester: key.service_id,
-      agent: agent.agent_id,
-      owner: agent.owner_person,
-      principal: principal.principal_id,
-      environment: request.environment,
-      domain: request.domain.name,
-      budgetMinor: budget.minor,
-      currency: budget.currency,
-      operationsMax: policy.counts.operationsPerRun,
-    });
-    if (written)
-      await appendLog(tx, {
-        kind: 'admission',
-        runId,
-        payload: {
-          requestDigest: digest,
-          requester: key.service_id,
-          agent: agent.agent_id,
-          principal: principal.principal_id,
-          environment: request.environment,
-        },
-      });
-    const row = await readRun(tx, runId);
-    if (row === undefined) throw new Error(`invariant: run ${runId} was just written`);
-    return same(row, { runId, digest, requester: key.service_id });
-  });
-}
-
-const allows = (list: readonly string[], wanted: string): boolean =>
-  list.includes('*') || list.includes(wanted);

@@ -120,7 +120,20 @@ export type Refusal =
   | 'OPERATIONS_USED_UP'
   | 'DIGEST_MISMATCH'
   | 'ROW_CLOSED'
-  | 'NO_CAUSE';
+  | 'NO_CAUSE'
+  | IdentityRefusal;
+
+/** An agent of the run's chain may not act for its principal now. */
+export type IdentityRefusal =
+  | 'AGENT_UNKNOWN'
+  | 'AGENT_SUSPENDED'
+  | 'AGENT_REMOVED'
+  | 'OWNER_GONE'
+  | 'DELEGATION_MISSING'
+  | 'DELEGATION_REVOKED'
+  | 'DELEGATION_EXPIRED'
+  | 'DELEGATION_STEPS'
+  | 'DELEGATION_CEILING';
 
 export type EffectState = 'claimed' | 'succeeded' | 'failed' | 'unknown' | 'closing' | 'closed';
 

@@ -11,6 +11,7 @@ import type { EffectStep } from '../domain/steps.js';
 import { bundleSize } from '../store/bundle-files.js';
 import { databaseNow } from '../store/clock.js';
 import type { Executor } from '../store/connect.js';
+import { planIdentityRefusal } from '../store/identity.js';
 import { readPlan, readQuote } from '../store/plans.js';
 import { linkedAccount } from '../store/principal-accounts.js';
 import { runsOfPrincipal } from '../store/runs-of-principal.js';
@@ -19,6 +20,7 @@ import { acceptedTerms } from '../store/terms.js';
 import type { PlanSummary } from './contract.js';
 import type { EffectRow } from './door-contract.js';
 import type { Parts } from './parts.js';
+import { IDENTITY_RULE, identityWords } from './identity.js';
 import { parseMarker } from './marker.js';
 import { policyInForce } from './policy.js';
 import type { PolicyInForce } from './policy.js';
@@ -48,19 +50,22 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
     { request: run.request, principalId: run.row.principal, email: principal.email },
     { inForce, rows, former: await readQuote(parts.db, runId) },
   );
-  const planned = buildPlan({
-    instance: parts.instance,
-    runId,
-    revision: run.row.plan_revision + 1,
-    request: run.request,
-    quote: quoted,
-    principal,
-    policy: inForce.policy,
-    policyVersion: inForce.version,
-    policyDigest: inForce.digest,
-    acceptedTerms: await acceptedTerms(parts.db, run.row.principal),
-    unattended: await unattendedUse(parts.db, { agent: run.row.agent, runId }),
-  });
+  const planned = await asDelegated(
+    parts.db,
+    buildPlan({
+      instance: parts.instance,
+      runId,
+      revision: run.row.plan_revision + 1,
+      request: run.request,
+      quote: quoted,
+      principal,
+      policy: inForce.policy,
+      policyVersion: inForce.version,
+      policyDigest: inForce.digest,
+      acceptedTerms: await acceptedTerms(parts.db, run.row.principal),
+      unattended: await unattendedUse(parts.db, { agent: run.row.agent, runId }),
+    }),
+  );
   if (current !== undefined && sameButRevision(current, planned))
     return { plan: current, denials: current.denials };
   const former = await readQuote(parts.db, runId);
@@ -72,6 +77,18 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
       ? {}
       : { standing: { plan: current, quote: former } }),
   });
+}
+
+/** The plan, denied where an agent of the run's chain may not do all of it for the principal. */
+async function asDelegated(db: Executor, plan: Plan): Promise<Plan> {
+  const refused = await planIdentityRefusal(db, {
+    runId: plan.runId,
+    steps: plan.steps.filter(({ kind }) => kind === 'act').map(({ step }) => step),
+    totalMinor: plan.totalMaxMinor,
+  });
+  if (refused === undefined) return plan;
+  const denial = { rule: IDENTITY_RULE, message: identityWords(refused) };
+  return { ...plan, denials: [...plan.denials, denial] };
 }
 
 const sameButRevision = (one: Plan, other: Plan): boolean =>

@@ -2,27 +2,23 @@ import type { Roles } from '../domain/build-gate.js';
 import type { KeyRecord, PersonRecord, Register } from '../domain/register.js';
 import { registerOf } from '../domain/register.js';
 import type { Executor } from '../store/connect.js';
+import { peopleOfRun } from '../store/identity.js';
 import type { Row } from '../store/schema.js';
 
-/** Who has to do with a run now. Whoever answered for the agent at admission stays among its owners. */
+/**
+ * Who has to do with a run now. Whoever has answered for an agent of its chain at any time since the admission stays
+ * among its owners.
+ */
 export async function rolesOf(db: Executor, row: Row<'runs'>): Promise<Roles> {
-  const agent = await db
-    .selectFrom('agents')
-    .select('owner_person')
-    .where('agent_id', '=', row.agent)
-    .executeTakeFirst();
-  const principal = await db
-    .selectFrom('principals')
-    .select('person_id')
-    .where('principal_id', '=', row.principal)
-    .executeTakeFirst();
+  const people = await peopleOfRun(db, row.run_id);
   return {
-    ...(principal?.person_id == null ? {} : { principalPerson: principal.person_id }),
+    ...(people.principal_person === null ? {} : { principalPerson: people.principal_person }),
     requester: row.requester,
     agent: row.agent,
-    owner: agent?.owner_person ?? row.owner_person,
+    owner: people.owner ?? row.owner_person,
     principal: row.principal,
-    formerOwners: [row.owner_person],
+    formerOwners: [...new Set([row.owner_person, ...people.owners])],
+    ...(people.via.length === 0 ? {} : { via: people.via }),
   };
 }
 

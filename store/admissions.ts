@@ -11,6 +11,13 @@ export interface Admission {
   readonly requester: string;
   readonly agent: string;
   readonly owner: string;
+  /** The agents that it came through, outermost first, its own last, each with its owner now. */
+  readonly chain: readonly {
+    readonly agent: string;
+    readonly build?: string;
+    readonly session?: string;
+    readonly owner: string;
+  }[];
   readonly principal: string;
   readonly environment: Environment;
   readonly domain: string;
@@ -49,7 +56,21 @@ export async function insertRun(tx: Executor, admission: Admission): Promise<boo
     })
     .onConflict((conflict) => conflict.column('run_id').doNothing())
     .executeTakeFirst();
-  return (written.numInsertedOrUpdatedRows ?? 0n) > 0n;
+  if ((written.numInsertedOrUpdatedRows ?? 0n) === 0n) return false;
+  await tx
+    .insertInto('run_agents')
+    .values(
+      admission.chain.map(({ agent, build, owner, session }, position) => ({
+        run_id: admission.runId,
+        position,
+        agent_id: agent,
+        build: build ?? null,
+        session: session ?? null,
+        owner_person: owner,
+      })),
+    )
+    .execute();
+  return true;
 }
 
 /** A registered service key that has not been revoked. */
@@ -66,18 +87,17 @@ export async function readServiceKey(
     .executeTakeFirst();
 }
 
-/** An agent that may act, with the person who answers for it. */
-export async function readActiveAgent(
+/** The rows of these agents, by id. */
+export async function readAgents(
   db: Executor,
-  agent: string,
-): Promise<{ agent_id: string; owner_person: string } | undefined> {
-  const row = await db
+  agents: readonly string[],
+): Promise<ReadonlyMap<string, Row<'agents'>>> {
+  const rows = await db
     .selectFrom('agents')
-    .select(['agent_id', 'owner_person'])
-    .where('agent_id', '=', agent)
-    .where('active', '=', true)
-    .executeTakeFirst();
-  return row?.owner_person == null ? undefined : { ...row, owner_person: row.owner_person };
+    .selectAll()
+    .where('agent_id', 'in', [...agents])
+    .execute();
+  return new Map(rows.map((row) => [row.agent_id, row]));
 }
 
 /** A principal by register id, or by its e-mail address in any case. */

@@ -12,6 +12,7 @@ import { whatIsOurs } from './migrations/0007-what-is-ours.js';
 import { tightenedDoor } from './migrations/0008-tightened-door.js';
 import { stopMode } from './migrations/0009-stop-mode.js';
 import { notices } from './migrations/0010-notices.js';
+import { identity } from './migrations/0020-identity.js';
 import { webhookEvents } from './migrations/0030-webhook-events.js';
 import { http } from './migrations/0031-http.js';
 import { providerTokens } from './migrations/0080-provider-tokens.js';
@@ -43,6 +44,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0008-tightened-door': migration(tightenedDoor),
   '0009-stop-mode': migration(stopMode),
   '0010-notices': migration(notices),
+  '0020-identity': migration(identity),
   '0030-webhook-events': migration(webhookEvents),
   '0031-http': migration(http),
   '0080-provider-tokens': migration(providerTokens),

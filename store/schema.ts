@@ -1,6 +1,15 @@
 import type { ColumnType, Generated, GeneratedAlways, Selectable } from 'kysely';
 import type { Environment, Tier } from '../domain/steps.js';
 import type {
+  AccountsTable,
+  AgentOwnersTable,
+  AgentsTable,
+  DelegationsTable,
+  PrincipalsTable,
+  RunAgentsTable,
+  ServiceKeysTable,
+} from './schema-identity.js';
+import type {
   AllowancesTable,
   BalancesTable,
   CommitmentsTable,
@@ -69,36 +78,6 @@ export interface KeysTable {
   revoked_at: Date | null;
   revoked_as: 'retired' | 'compromised' | null;
   compromised_since: Date | null;
-}
-
-export interface AgentsTable {
-  agent_id: string;
-  owner_person: string | null;
-  active: Generated<boolean>;
-  created_at: Date;
-}
-
-export interface PrincipalsTable {
-  principal_id: string;
-  name: string;
-  email: string | null;
-  /** Of the digests by which action documents refer to name and address. */
-  salt: Generated<string | null>;
-  erased_at: Generated<Date | null>;
-  person_id: Generated<string | null>;
-  created_at: Date;
-}
-
-/** `agents`, `principals` and `environments` are allow-lists: empty allows nothing, `*` allows any. */
-export interface ServiceKeysTable {
-  key_id: string;
-  service_id: string;
-  public_key: string;
-  agents: string[];
-  principals: string[];
-  environments: string[];
-  created_at: Date;
-  revoked_at: Date | null;
 }
 
 export interface RunsTable {
@@ -379,6 +358,10 @@ export interface Schema {
   persons: PersonsTable;
   keys: KeysTable;
   agents: AgentsTable;
+  agent_owners: AgentOwnersTable;
+  accounts: AccountsTable;
+  delegations: DelegationsTable;
+  run_agents: RunAgentsTable;
   principals: PrincipalsTable;
   service_keys: ServiceKeysTable;
   runs: RunsTable;

@@ -139,6 +139,9 @@ begin
     v_reason := 'OUT_OF_ORDER';
   end if;
   if v_reason is null then
+    v_reason := (door_identity(v_run, v_step)).reason;
+  end if;
+  if v_reason is null then
     v_reason := /* guard:grant-authorize else null */ door_grant(p, v_run, v_step) /* end */;
   end if;
   v_reason := coalesce(v_reason, door_use_grant(p));
@@ -226,6 +229,9 @@ begin
   v_reason := door_planned(p, v_run, v_step);
   if v_reason is null and /* guard:order else false */ not door_ordered(v_step) /* end */ then
     v_reason := 'OUT_OF_ORDER';
+  end if;
+  if v_reason is null then
+    v_reason := (door_identity(v_run, v_step)).reason;
   end if;
   if v_reason is null then
     v_reason := /* guard:grant-claim else null */ door_grant(p, v_run, v_step) /* end */;

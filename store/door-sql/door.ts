@@ -3,6 +3,7 @@ import { admitSql } from './admit.js';
 import { commonSql } from './common.js';
 import { factsSql } from './facts.js';
 import { findingsSql } from './findings.js';
+import { identitySql } from './identity.js';
 import { moneySql } from './money.js';
 import { settleSql } from './settle.js';
 import { stopSql } from './stop.js';
@@ -12,6 +13,7 @@ import { unwindSql } from './unwind.js';
 /** The door's functions: VOLATILE plpgsql, called as `select * from f(…)`, so that each statement sees afresh. */
 export const doorFunctions = [
   commonSql,
+  identitySql,
   absenceSql,
   factsSql,
   moneySql,

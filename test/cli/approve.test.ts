@@ -83,6 +83,7 @@ async function openGate(
     requester: 's_local',
     agent: 'launch-agent',
     owner: 'p_owner',
+    chain: [{ agent: 'launch-agent', owner: 'p_owner' }],
     principal: 'pr_owner',
     environment: 'production',
     domain: 'superseal.club',

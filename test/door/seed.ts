@@ -44,6 +44,10 @@ export async function openScratch(): Promise<Scratch> {
     .values({ person_id: 'p_ada', name: 'Ada', created_at: now })
     .execute();
   await db
+    .insertInto('agents')
+    .values({ agent_id: 'a_test', owner_person: 'p_ada', created_at: now })
+    .execute();
+  await db
     .insertInto('keys')
     .values({
       key_id: 'key-of-ada',

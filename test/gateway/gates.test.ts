@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Failure } from '../../domain/errors.js';
 import { cardSchema } from '../../domain/documents.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
+import { addDelegation } from '../../store/delegations.js';
 import {
   admitted,
   approved,
@@ -84,6 +85,16 @@ test('where the policy keeps the principal from approving, the person that they 
   const other = await openHouse(builtInPolicy({ override: { excludePrincipal: true } }));
   try {
     await other.db.updateTable('principals').set({ person_id: 'p_ada' }).execute();
+    await addDelegation(other.db, {
+      delegationId: 'd_0000000000000001',
+      person: 'p_ada',
+      agent: 'launch-agent',
+      steps: ['*'],
+      ceilingMinor: 10_000,
+      currency: 'USD',
+      until: new Date('2099-01-01T00:00:00.000Z'),
+      statement: '{}',
+    });
     const runId = await admitted(other);
     const gate = await opened(other, runId, 'plan');
     const decided = async (by: House['ada']) =>

@@ -1,0 +1,69 @@
+import { sql } from 'kysely';
+import type { Executor } from './connect.js';
+
+/** Why an agent may not act for a principal: the door's words. */
+export interface IdentityRefused {
+  readonly reason: string;
+  readonly agent: string;
+}
+
+interface Answer {
+  readonly reason: string | null;
+  readonly agent: string | null;
+}
+
+const refused = ([answer]: readonly Answer[]): IdentityRefused | undefined =>
+  answer?.reason == null ? undefined : { reason: answer.reason, agent: answer.agent ?? '' };
+
+/** The first of these agents that may not begin anything for the principal, before there is a run. */
+export async function identityRefusal(
+  db: Executor,
+  of: { readonly agents: readonly string[]; readonly principal: string; readonly currency: string },
+): Promise<IdentityRefused | undefined> {
+  const { rows } = await sql<Answer>`
+    select * from identity_refusal(${[...of.agents]}::text[], ${of.principal}, '{}', 0, ${of.currency})`.execute(
+    db,
+  );
+  return refused(rows);
+}
+
+/** The first agent of the run's chain that may not do these steps at this cost (minor units) for its principal. */
+export async function planIdentityRefusal(
+  db: Executor,
+  of: { readonly runId: string; readonly steps: readonly string[]; readonly totalMinor: number },
+): Promise<IdentityRefused | undefined> {
+  const { rows } = await sql<Answer>`
+    select i.reason, i.agent from runs r, identity_refusal(run_chain(r), r.principal,
+      ${[...of.steps]}::text[], ${of.totalMinor}, r.currency) i
+     where r.run_id = ${of.runId}`.execute(db);
+  return refused(rows);
+}
+
+export interface RunPeople {
+  readonly owner: string | null;
+  readonly principal_person: string | null;
+  /** Everybody who has answered for an agent of the chain, or for an agent that asked, since the admission. */
+  readonly owners: readonly string[];
+  /** The agents before the run's own, outermost first, each with its owner at admission. */
+  readonly via: readonly { readonly agent: string; readonly owner: string }[];
+}
+
+/** Who has to do with a run, in one read. */
+export async function peopleOfRun(db: Executor, runId: string): Promise<RunPeople> {
+  const { rows } = await sql<RunPeople>`
+    select (select a.owner_person from agents a where a.agent_id = r.agent) as owner,
+           (select p.person_id from principals p where p.principal_id = r.principal)
+             as principal_person,
+           array(select c.owner_person from run_agents c where c.run_id = r.run_id
+             union select o.person_id from agent_owners o
+              where o.agent_id = any(run_chain(r) || r.requester)
+                and (o.until is null or o.until >= r.admitted_at)) as owners,
+           (select coalesce(json_agg(json_build_object('agent', c.agent_id,
+                     'owner', c.owner_person) order by c.position), '[]')
+              from run_agents c where c.run_id = r.run_id and c.position < (
+                select max(l.position) from run_agents l where l.run_id = r.run_id)) as via
+      from runs r where r.run_id = ${runId}`.execute(db);
+  const [row] = rows;
+  if (row === undefined) throw new Error(`invariant: run ${runId} is on record`);
+  return row;
+}
