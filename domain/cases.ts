@@ -107,6 +107,16 @@ const OF_RUNS = {
       command: `countersign cases show ${facts.caseId}`,
     }),
   },
+  'notice-failed': {
+    severity: 'warning',
+    means: 'A place that the policy names takes no notices: whoever reads there is told nothing.',
+    who: OPERATOR,
+    closes: BY_PERSON,
+    propose: (facts) => ({
+      text: 'Look at the place and at its secret, or take it out of the policy. What was given up is not sent again; what comes next is.',
+      command: closing(facts),
+    }),
+  },
   'break-glass-review': {
     severity: 'urgent',
     means:

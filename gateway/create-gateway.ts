@@ -24,6 +24,7 @@ import { isRecorded } from './recorded.js';
 import { report } from './report.js';
 import { failureOf, resolve, resume } from './resolve.js';
 import { stopRun } from './stop.js';
+import { tellingWhereStuck } from './tell-stuck.js';
 import { reverse } from './unwind.js';
 import { verify } from './verify.js';
 
@@ -66,7 +67,9 @@ export function createGateway(parts: Parts): Gateway {
     verify: (id) => guarded('verify', id, (runId) => verify(parts, runId)),
     closeDoor: (id, cause) => guarded('close-door', id, (runId) => closeDoor(parts, runId, cause)),
     reverse: (id, step, sender) =>
-      guarded(`reverse ${step}`, id, (runId) => reverse(parts, runId, step, sender)),
+      guarded(`reverse ${step}`, id, (runId) =>
+        tellingWhereStuck(parts, runId, step, () => reverse(parts, runId, step, sender)),
+      ),
     complete: (id) => guarded('complete', id, (runId) => complete(parts, runId)),
     finish: (id, why) => guarded('finish', id, (runId) => finish(parts, runId, why)),
     stopRun: (id, by, reason, mode) =>

@@ -17,7 +17,13 @@ export interface EgressAnswer {
   readonly bytes: number;
 }
 
-export type Egress = (url: string) => Promise<EgressAnswer>;
+/** What is sent, where something is sent: without it a page is asked for. */
+export interface EgressMessage {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export type Egress = (url: string, message?: EgressMessage) => Promise<EgressAnswer>;
 
 export interface EgressOptions {
   /**
@@ -25,6 +31,8 @@ export interface EgressOptions {
    * Embedded only; absent in production.
    */
   readonly edgeOverride?: string;
+  /** Ports beside 443 that the configuration names. */
+  readonly ports?: readonly number[];
   readonly timeoutMs?: number;
   readonly maxBytes?: number;
   /** Name look-up; the system's own unless a test gives another. */
@@ -79,15 +87,20 @@ export function isPublicAddress(address: string): boolean {
 
 /** Makes the one way out. Its answers throw OUTCOME_UNKNOWN (no answer) or REQUEST_INVALID (an address we refuse). */
 export function createEgress(options: EgressOptions = {}): Egress {
-  return async (text) => {
+  return async (text, message) => {
     const url = new URL(text);
-    if (url.protocol !== 'https:' || url.port !== '' || url.username !== '' || url.password !== '')
-      throw new Failure('REQUEST_INVALID', 'only https on port 443, without credentials, is asked');
+    const port = url.port === '' ? 443 : Number(url.port);
+    const allowed = port === 443 || options.ports?.includes(port) === true;
+    if (url.protocol !== 'https:' || !allowed || url.username !== '' || url.password !== '')
+      throw new Failure(
+        'REQUEST_INVALID',
+        'only https on port 443 or one that the configuration names, without credentials, is asked',
+      );
     const target =
       options.edgeOverride === undefined
-        ? { address: await publicAddressOf(url.hostname, options), tls: true, port: 443 }
+        ? { address: await publicAddressOf(url.hostname, options), tls: true, port }
         : edgeTarget(options.edgeOverride);
-    return ask(url, target, options);
+    return ask(url, target, { ...options, ...(message === undefined ? {} : { message }) });
   };
 }
 
@@ -121,7 +134,12 @@ async function publicAddressOf(hostname: string, options: EgressOptions): Promis
   return addresses[0] ?? '';
 }
 
-function ask(url: URL, target: Target, options: EgressOptions): Promise<EgressAnswer> {
+function ask(
+  url: URL,
+  target: Target,
+  options: EgressOptions & { readonly message?: EgressMessage },
+): Promise<EgressAnswer> {
+  const { message } = options;
   const maxBytes = options.maxBytes ?? MAX_BYTES;
   return new Promise((resolve, reject) => {
     const unknown = (why: string): void => {
@@ -135,9 +153,16 @@ function ask(url: URL, target: Target, options: EgressOptions): Promise<EgressAn
       host: target.address,
       port: target.port,
       path: `${url.pathname}${url.search}`,
-      method: 'GET',
+      method: message === undefined ? 'GET' : 'POST',
       agent: false,
-      headers: { host: url.host, 'user-agent': 'countersign', accept: '*/*', connection: 'close' },
+      headers: {
+        ...message?.headers,
+        ...(message === undefined ? {} : { 'content-length': Buffer.byteLength(message.body) }),
+        host: url.host,
+        'user-agent': 'countersign',
+        accept: '*/*',
+        connection: 'close',
+      },
     };
     const request = target.tls
       ? https.request({ ...settings, servername: url.hostname })
@@ -169,6 +194,6 @@ function ask(url: URL, target: Target, options: EgressOptions): Promise<EgressAn
         });
       });
     });
-    request.end();
+    request.end(message?.body);
   });
 }

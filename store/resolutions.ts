@@ -53,6 +53,16 @@ export async function insertResolution(
   });
 }
 
+/** How many signed ways on a run has had. */
+export async function countResolutions(db: Executor, runId: string): Promise<number> {
+  const { count } = await db
+    .selectFrom('resolutions')
+    .select(sql<number>`count(*)`.as('count'))
+    .where('run_id', '=', runId)
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
 /** How long a run has been going back since its door closed, or since a person last said how it goes on. In ms. */
 export async function goingBackForMs(db: Executor, runId: string): Promise<number> {
   const { rows } = await sql<{ ms: number }>`

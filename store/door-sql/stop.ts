@@ -58,6 +58,10 @@ begin
     return v_stop;
   end if;
   v_stop := fence_insert(p_scope, p_reason, p_by, p_proven, p_mode);
+  perform notice_add('stopped', 'stopped:' || v_stop,
+    case when p_scope like 'run/%' then substr(p_scope, 5) end,
+    jsonb_build_object('stop', v_stop, 'scope', p_scope, 'mode', p_mode, 'proven', p_proven)
+      || case when p_proven then jsonb_build_object('by', p_by) else '{}' end);
   perform log_append('stopped', case when p_scope like 'run/%' then substr(p_scope, 5) end,
     jsonb_build_object('scope', p_scope, 'reason', p_reason, 'by', p_by, 'proven', p_proven,
       'mode', p_mode));
@@ -80,6 +84,9 @@ begin
   delete from fences f where f.scope = p_scope;
   update stops s set lifted_at = countersign_now(), lifted_by = p_by, lifted_statement = p_statement
    where s.stop_id = v_stop;
+  perform notice_add('resumed', 'resumed:' || v_stop,
+    case when p_scope like 'run/%' then substr(p_scope, 5) end,
+    jsonb_build_object('stop', v_stop, 'scope', p_scope, 'by', p_by));
   perform log_append('resumed', case when p_scope like 'run/%' then substr(p_scope, 5) end,
     jsonb_build_object('scope', p_scope, 'by', p_by, 'statement', p_statement));
   return true;
