@@ -29,11 +29,30 @@ export const liveCredentialFilesSchema = z.strictObject({
 });
 export type LiveCredentialFiles = z.infer<typeof liveCredentialFilesSchema>;
 
+/** How notices leave this installation; where they go is the policy's to say. */
+export const noticesConfigSchema = z.strictObject({
+  /** Files of the secrets that the policy names, by name. */
+  secrets: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/), secretFile).optional(),
+  /** Where the server answers to people: links in notices begin with it. */
+  publicUrl: z
+    .url({ protocol: /^https?$/, error: 'expected http:// or https:// and a host' })
+    .optional(),
+  /** Ports beside 443 that a place may listen on. */
+  ports: z.array(z.int().min(1).max(65_535)).max(10).optional(),
+  /** Embedded only: every notice goes to this address on this machine instead. */
+  embeddedReceiver: z
+    .string()
+    .regex(/^http:\/\/127\.0\.0\.1:\d{1,5}$/, 'expected http://127.0.0.1:PORT')
+    .optional(),
+});
+export type NoticesConfig = z.infer<typeof noticesConfigSchema>;
+
 /** `countersign.config.yaml`. */
 export const configFileSchema = z.strictObject({
   mode: z.enum(['embedded', 'production']).default('embedded'),
   providers: z.enum(['sandbox', 'live']).default('sandbox'),
   credentials: liveCredentialFilesSchema.optional(),
+  notices: noticesConfigSchema.optional(),
 });
 export type ConfigFile = z.infer<typeof configFileSchema>;
 
@@ -138,6 +157,7 @@ function keyOffset(document: Document, parents: readonly PropertyKey[], key: str
 
 function knownKeys(parents: readonly PropertyKey[]): string[] {
   if (parents.length === 0) return Object.keys(configFileSchema.shape);
+  if (parents[0] === 'notices') return Object.keys(noticesConfigSchema.shape);
   const inCredentials = parents.length === 1;
   return Object.keys(inCredentials ? liveCredentialFilesSchema.shape : credential.shape);
 }

@@ -5,6 +5,7 @@ import {
   readConfigFile,
   type ConfigFile,
   type LiveCredentialFiles,
+  type NoticesConfig,
 } from './config-file.js';
 import { cacheFolder, childEnvironment, stateFolder, type Variables } from './environment.js';
 import { UsageError } from './errors.js';
@@ -41,6 +42,8 @@ export interface Config {
   readonly policyFile: string | undefined;
   /** Fingerprints of the root keys. */
   readonly rootKeys: readonly string[];
+  /** How notices leave; files of secrets as absolute paths. */
+  readonly notices: NoticesConfig;
   /** The environment that child processes start with. */
   readonly childEnv: Readonly<Record<string, string>>;
 }
@@ -96,7 +99,25 @@ export function loadConfig({ env, cwd, args }: LoadOptions): Config {
       .split(',')
       .map((key) => key.trim())
       .filter((key) => key !== ''),
+    notices: noticesConfig(fromFile, file),
     childEnv: childEnvironment(env),
+  };
+}
+
+/** Loopback is a place for notices only on one person's machine, and only by name. */
+function noticesConfig({ mode, notices = {} }: ConfigFile, file: string): NoticesConfig {
+  const { embeddedReceiver, secrets = {} } = notices;
+  if (mode === 'production' && embeddedReceiver !== undefined) {
+    throw new UsageError({
+      what: '`notices.embeddedReceiver` is for the embedded mode alone',
+      where: file,
+      remedy: 'Take it out: in production notices go to the https addresses of the policy',
+    });
+  }
+  const at = (name: string): string => path.resolve(path.dirname(file), name);
+  return {
+    ...notices,
+    secrets: Object.fromEntries(Object.entries(secrets).map(([name, one]) => [name, at(one)])),
   };
 }
 

@@ -15,13 +15,15 @@ import type { Egress } from './egress.js';
 import { noticeMessage } from './notice-message.js';
 import { policyInForce } from './policy.js';
 
+export type SecretPurpose = 'sign' | 'path';
+
 export interface Dispatching {
   readonly db: Database;
   readonly instance: Instance;
   /** The one way out: loopback only where the embedded configuration says so. */
   readonly egress: Egress;
-  /** The value of a secret that the policy names; undefined where there is none. */
-  readonly secretOf: (name: string) => string | undefined;
+  /** The value of a secret that the policy names: a key that signs, or the rest of an address. Undefined: not here. */
+  readonly secretOf: (name: string, purpose: SecretPurpose) => string | undefined;
   readonly publicUrl?: string;
   /** Test failpoints: a named place where a process may be killed. */
   readonly failpoint?: (place: string) => void;
@@ -120,10 +122,21 @@ async function send(of: Dispatching, claimed: Claimed, target: NoticeTarget): Pr
 
 type Tried = { readonly kind: 'taken' | 'again' | 'never'; readonly answer: string };
 
-/** One request. What it met is told in our words: nothing of an answer is kept. */
+/** One request. What it met is told in our words: nothing of an answer is kept, and no error holds up the others. */
 async function attempt(of: Dispatching, claimed: Claimed, target: NoticeTarget): Promise<Tried> {
-  const secret = of.secretOf(target.secret);
-  const rest = target.pathSecret === undefined ? '' : of.secretOf(target.pathSecret);
+  try {
+    return await request(of, claimed, target);
+  } catch (error) {
+    if (!(error instanceof Failure)) return { kind: 'again', answer: 'it could not be sent' };
+    return error.code === 'REQUEST_INVALID'
+      ? { kind: 'never', answer: 'the address is none that notices may go to' }
+      : { kind: 'again', answer: 'no answer' };
+  }
+}
+
+async function request(of: Dispatching, claimed: Claimed, target: NoticeTarget): Promise<Tried> {
+  const secret = of.secretOf(target.secret, 'sign');
+  const rest = target.pathSecret === undefined ? '' : of.secretOf(target.pathSecret, 'path');
   if (secret === undefined || rest === undefined)
     return {
       kind: 'again',
@@ -142,17 +155,10 @@ async function attempt(of: Dispatching, claimed: Claimed, target: NoticeTarget):
   const url = addressOf(target.to, rest);
   if (url === undefined)
     return { kind: 'never', answer: 'the address and its secret part make no address' };
-  try {
-    const { status } = await of.egress(url, message);
-    const answer = `HTTP ${status}`;
-    if (status >= 200 && status < 300) return { kind: 'taken', answer };
-    return { kind: status === 410 ? 'never' : 'again', answer };
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    return error.code === 'REQUEST_INVALID'
-      ? { kind: 'never', answer: 'the address is none that notices may go to' }
-      : { kind: 'again', answer: 'no answer' };
-  }
+  const { status } = await of.egress(url, message);
+  const answer = `HTTP ${status}`;
+  if (status >= 200 && status < 300) return { kind: 'taken', answer };
+  return { kind: status === 410 ? 'never' : 'again', answer };
 }
 
 /** The policy's host stays the host, whatever the secret rest of the address says. */

@@ -14,6 +14,8 @@ import type { Parts } from '../gateway/parts.js';
 import type { QuoteReaders } from '../gateway/readers.js';
 import { connect, type Database } from '../store/connect.js';
 import type { GatewaySettings, TemporalSettings, WorkerRole } from './settings.js';
+import { startNotifier } from './notifier.js';
+import type { NoticeSettings } from './notice-settings.js';
 import { checkDatabase, checkSearchAttributes } from './startup-checks.js';
 import { startSweeper } from './sweeper.js';
 
@@ -28,6 +30,8 @@ export interface WorkerSetup {
   /** Absent, as in every program of ours: `REDACTION`. */
   readonly redaction?: Redaction;
   readonly logLevel?: string;
+  /** Absent: this worker sends no notices. */
+  readonly notices?: NoticeSettings;
   /** Between two sweeps, in ms. */
   readonly sweepEveryMs?: number;
 }
@@ -90,8 +94,19 @@ export async function runWorker(setup: WorkerSetup): Promise<RunningWorker> {
             ...(setup.sweepEveryMs === undefined ? {} : { everyMs: setup.sweepEveryMs }),
           })
         : undefined;
+    const stopNotifier =
+      opened !== undefined && setup.notices !== undefined && stopSweeper !== undefined
+        ? startNotifier({
+            ...setup.notices,
+            db: opened.db,
+            instance: opened.parts.instance,
+            log,
+            ...(setup.failpoint === undefined ? {} : { failpoint: setup.failpoint }),
+          })
+        : undefined;
     const close = async (): Promise<void> => {
       await stopSweeper?.();
+      await stopNotifier?.();
       await connection.close();
       await opened?.db.destroy();
     };

@@ -6,6 +6,7 @@ import { loadConfig } from '../../config/load.js';
 import { leaveWithSupervisor, reportReady } from '../../embedded/child-side.js';
 import { failpointsFrom } from '../../workers/failpoints.js';
 import { runWorker } from '../../workers/run-worker.js';
+import { noticeSettings } from '../../workers/notice-settings.js';
 import { gatewaySettings, temporalSettings } from '../../workers/settings.js';
 import { explain } from '../explain.js';
 import { endWithCaller } from '../run-program.js';
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
     role,
     temporal: temporalSettings(config),
     ...(role === 'workflows' ? {} : { gateway: await gatewaySettings(config, role) }),
+    ...(role === 'compensations' || role === 'all' ? { notices: noticeSettings(config) } : {}),
     bundlePath: fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url)),
     // Only a stack of one machine has places where a test may end a worker.
     ...(config.mode === 'embedded'
