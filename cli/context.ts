@@ -5,6 +5,8 @@ import { readEndpoints, type Endpoints } from '../config/endpoints.js';
 import { UnreachableError, UsageError } from '../config/errors.js';
 import { loadConfig, type Config } from '../config/load.js';
 import { readSecrets } from '../config/secrets.js';
+import { trustOf } from '../config/trust.js';
+import type { Trust } from '../domain/trust.js';
 import { connect, type Database } from '../store/connect.js';
 import { sqlState } from '../store/failures.js';
 import { readInstance } from '../store/migrate.js';
@@ -34,6 +36,8 @@ export interface Context {
   databaseUrl(): string;
   /** Connected and migrated. @throws UnreachableError */
   database(): Promise<Database>;
+  /** Whose signatures count, as the configuration says. */
+  trust(): Trust;
   /** Id of this installation, out of its database. */
   instance(): Promise<string>;
   /** @throws TemporalUnreachable, UnreachableError */
@@ -86,6 +90,7 @@ export function openContext(
     progressStyle: styleFor({ columns: io.columns, colour: colours(io, io.errIsTerminal) }),
     endpoints,
     databaseUrl,
+    trust: () => trustOf(config),
     database,
     instance,
     client: once(() => connectClient()),

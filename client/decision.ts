@@ -95,7 +95,7 @@ function signatureOver(statement: object, key: SigningKey): Ed25519Signature {
 }
 
 export interface Deciding {
-  readonly decision: 'approve' | 'reject';
+  readonly decision: DecisionStatement['decision'];
   /** Person id, `p_…`. */
   readonly approver: string;
   readonly surface: DecisionStatement['surface'];
@@ -104,12 +104,15 @@ export interface Deciding {
   readonly reason?: string;
 }
 
+/** A message as a key file signs it. */
+type Signed<T> = T & { readonly signature: Ed25519Signature };
+
 /** Signs one decision over a gate that was verified, and shown, here. */
 export function signDecision(
   verified: VerifiedGate,
   deciding: Deciding,
   key: SigningKey,
-): DecideMessage {
+): Signed<DecideMessage> {
   const statement: DecisionStatement = {
     type: 'countersign.decision.v1',
     instance: verified.gate.instance,
@@ -125,7 +128,7 @@ export function signDecision(
 export function signResolve(
   statement: Omit<ResolveStatement, 'type' | 'keyId'>,
   key: SigningKey,
-): ResolveMessage {
+): Signed<ResolveMessage> {
   const whole: ResolveStatement = {
     type: 'countersign.resolve.v1',
     keyId: key.keyId,
@@ -138,7 +141,7 @@ export function signResolve(
 export function signPolicy(
   statement: Omit<PolicyStatement, 'type' | 'keyId'>,
   key: SigningKey,
-): PolicyMessage {
+): Signed<PolicyMessage> {
   const whole: PolicyStatement = { type: 'countersign.policy.v1', keyId: key.keyId, ...statement };
   return { ...whole, signature: signatureOver(whole, key) };
 }
@@ -146,7 +149,7 @@ export function signPolicy(
 export function signResume(
   statement: Omit<ResumeStatement, 'type' | 'keyId'>,
   key: SigningKey,
-): ResumeMessage {
+): Signed<ResumeMessage> {
   const whole: ResumeStatement = { type: 'countersign.resume.v1', keyId: key.keyId, ...statement };
   return { ...whole, signature: signatureOver(whole, key) };
 }

@@ -47,12 +47,29 @@ export const noticesConfigSchema = z.strictObject({
 });
 export type NoticesConfig = z.infer<typeof noticesConfigSchema>;
 
+const passkeysSchema = z.strictObject({
+  rpId: z.string().regex(/^[a-z0-9.-]{1,253}$/, 'write the domain name of the pages'),
+  origins: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^(https:\/\/[a-z0-9.-]+(:\d{1,5})?|http:\/\/localhost(:\d{1,5})?)$/,
+          'write https://HOST, without a path',
+        ),
+    )
+    .min(1)
+    .max(10),
+});
+
 /** `countersign.config.yaml`. */
 export const configFileSchema = z.strictObject({
   mode: z.enum(['embedded', 'production']).default('embedded'),
   providers: z.enum(['sandbox', 'live']).default('sandbox'),
   credentials: liveCredentialFilesSchema.optional(),
   notices: noticesConfigSchema.optional(),
+  /** Where passkeys sign. In the embedded mode the server's own page unless it stands here. */
+  passkeys: passkeysSchema.optional(),
 });
 export type ConfigFile = z.infer<typeof configFileSchema>;
 
@@ -158,6 +175,7 @@ function keyOffset(document: Document, parents: readonly PropertyKey[], key: str
 function knownKeys(parents: readonly PropertyKey[]): string[] {
   if (parents.length === 0) return Object.keys(configFileSchema.shape);
   if (parents[0] === 'notices') return Object.keys(noticesConfigSchema.shape);
+  if (parents[0] === 'passkeys') return Object.keys(passkeysSchema.shape);
   const inCredentials = parents.length === 1;
   return Object.keys(inCredentials ? liveCredentialFilesSchema.shape : credential.shape);
 }

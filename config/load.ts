@@ -7,6 +7,7 @@ import {
   type LiveCredentialFiles,
   type NoticesConfig,
 } from './config-file.js';
+import type { RelyingParty } from '../domain/trust.js';
 import { cacheFolder, childEnvironment, stateFolder, type Variables } from './environment.js';
 import { UsageError } from './errors.js';
 import { projectFolder, projectName } from './project.js';
@@ -40,6 +41,8 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   readonly temporal: TemporalConfig;
   readonly policyFile: string | undefined;
+  /** Where passkeys sign; absent in the embedded mode: the server's page. */
+  readonly passkeys: RelyingParty | undefined;
   /** Fingerprints of the root keys. */
   readonly rootKeys: readonly string[];
   /** How notices leave; files of secrets as absolute paths. */
@@ -94,6 +97,7 @@ export function loadConfig({ env, cwd, args }: LoadOptions): Config {
     server: serverAddress(args.server) ?? ours.COUNTERSIGN_SERVER,
     databaseUrl: ours.COUNTERSIGN_DATABASE_URL,
     temporal: temporalConfig(ours, cwd),
+    passkeys: fromFile.passkeys,
     policyFile: absolute(ours.COUNTERSIGN_POLICY, cwd),
     rootKeys: (ours.COUNTERSIGN_ROOT_KEYS ?? '')
       .split(',')

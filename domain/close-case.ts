@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import {
-  ed25519SignatureSchema,
+  signatureSchema,
   instanceSchema,
   instantSchema,
   keyIdSchema,
@@ -28,6 +28,6 @@ export const closeCaseSchema = z.strictObject(closeCaseMembers);
 export type CloseCaseStatement = z.infer<typeof closeCaseSchema>;
 export const closeCaseMessageSchema = z.strictObject({
   ...closeCaseMembers,
-  signature: ed25519SignatureSchema,
+  signature: signatureSchema,
 });
 export type CloseCaseMessage = z.infer<typeof closeCaseMessageSchema>;

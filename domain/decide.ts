@@ -1,18 +1,21 @@
 import { evaluateRule, type RuleStanding } from './approval-rule.js';
 import type { Roles } from './build-gate.js';
-import { canonicalize, parseCanonical, sha256Hex, utf8 } from './canonical.js';
+import { canonicalBytes, canonicalize, parseCanonical, sha256Hex, utf8 } from './canonical.js';
+import { checkSignature, counterRefusal, type SignatureVerdict } from './check-signature.js';
 import {
   type DecisionStatement,
   decisionSchema,
-  type Ed25519Signature,
-  ed25519SignatureSchema,
   type GateDocument,
+  type Signature,
+  signatureSchema,
 } from './documents.js';
+import { type Claim, claimedGroups, type GroupEvidence, groupEvidence } from './group-evidence.js';
 import { instantToMs } from './instant.js';
 import type { Policy } from './policy/schema.js';
 import { ProtocolError, type RefusalReason } from './reasons.js';
-import { groupsOf, rawKeyOf, type Register } from './register.js';
-import { verifyStatement } from './signature.js';
+import { groupsOf, type PersonRecord, type Register } from './register.js';
+import type { RelyingParty } from './trust.js';
+import type { AssertionFacts } from './webauthn.js';
 
 /** A decision's own clock may be off by this much, and decides nothing else. */
 const SKEW_MS = 120_000;
@@ -21,11 +24,13 @@ const DECISION_TYPE = 'countersign.decision.v1';
 /** A decision as received: its statement, its signature if it has one, and the name of its bytes. */
 export interface ReceivedDecision {
   readonly statement: DecisionStatement;
-  readonly signature?: Ed25519Signature;
+  readonly signature?: Signature;
   /** The whole message in canonical form: what is stored, and hashed for idempotency. */
   readonly canonical: string;
   /** SHA-256 (hex) of the canonical message. */
   readonly sha256: string;
+  /** SHA-256 (hex) of the statement alone: some signatures have a second spelling, a statement has not. */
+  readonly statementSha256: string;
 }
 
 /**
@@ -44,7 +49,7 @@ export function readDecision(message: unknown): ReceivedDecision {
     throw new ProtocolError('type-mismatch', `a ${DECISION_TYPE} is expected`);
   const statement = decisionSchema.safeParse(members);
   if (!statement.success) throw new ProtocolError('malformed', 'not the shape of a decision');
-  const signed = signature === undefined ? undefined : ed25519SignatureSchema.safeParse(signature);
+  const signed = signature === undefined ? undefined : signatureSchema.safeParse(signature);
   if (signed?.success === false)
     throw new ProtocolError('malformed', 'not the shape of a signature');
   const canonical = canonicalize(value);
@@ -53,6 +58,7 @@ export function readDecision(message: unknown): ReceivedDecision {
     ...(signed === undefined ? {} : { signature: signed.data }),
     canonical,
     sha256: sha256Hex(utf8(canonical)),
+    statementSha256: sha256Hex(canonicalBytes(statement.data)),
   };
 }
 
@@ -70,8 +76,15 @@ export interface AcceptFacts {
   readonly register: Register;
   readonly policy: Policy;
   readonly roles: Roles;
-  /** Persons whose approval of this gate is on record. */
+  /** Persons whose approval of this gate stands on record. */
   readonly counted: readonly string[];
+  /** When this person last withdrew from this gate, by their own statement, in ms. */
+  readonly withdrawnAtMs?: number | undefined;
+  /** An effect has used the grant of this gate already. */
+  readonly used?: boolean;
+  readonly relyingParty?: RelyingParty | undefined;
+  /** What the identity provider said of this person, where the decision came with a session. */
+  readonly claim?: Claim | undefined;
   /** The database's clock at receipt, in ms. */
   readonly nowMs: number;
 }
@@ -80,7 +93,10 @@ export type Acceptance =
   | {
       readonly accepted: true;
       readonly decision: ReceivedDecision;
-      readonly groups: readonly string[];
+      /** Where each group that counted came from. */
+      readonly groups: readonly GroupEvidence[];
+      /** Of a passkey: its counter is advanced in the transaction that accepts. */
+      readonly assertion?: AssertionFacts;
     }
   | { readonly accepted: false; readonly reason: RefusalReason; readonly sha256?: string };
 
@@ -93,13 +109,24 @@ export function acceptDecision(message: unknown, facts: AcceptFacts): Acceptance
     if (error instanceof ProtocolError) return { accepted: false, reason: error.reason };
     throw error;
   }
-  const reason = gateRefusal(decision, facts) ?? personRefusal(decision, facts);
-  if (reason !== undefined) return { accepted: false, reason, sha256: decision.sha256 };
+  const no = (reason: RefusalReason): Acceptance => ({
+    accepted: false,
+    reason,
+    sha256: decision.sha256,
+  });
+  const atGate = gateRefusal(decision, facts);
+  if (atGate !== undefined) return no(atGate);
+  const signed = signatureVerdict(decision, facts);
+  if (!signed.good) return no(signed.reason);
+  const reason =
+    deviceRefusal(signed, facts) ?? counterRefusal(signed) ?? personRefusal(decision, facts);
+  if (reason !== undefined) return no(reason);
   const person = facts.register.person(decision.statement.approver);
   return {
     accepted: true,
     decision,
-    groups: person === undefined ? [] : groupsOf(person, facts.policy),
+    groups: person === undefined ? [] : groupEvidence(person, facts),
+    ...(signed.assertion === undefined ? {} : { assertion: signed.assertion }),
   };
 }
 
@@ -111,7 +138,9 @@ function gateRefusal(
   if (gate?.document.gateId !== statement.gateId) return 'gate-unknown';
   if (gate.document.instance !== instance) return 'instance-mismatch';
   if (gate.state === 'expired') return 'gate-expired';
-  if (gate.state !== 'open') return 'gate-closed';
+  // What was granted can be taken back until an effect has used it.
+  const takesBack = statement.decision === 'withdraw' && gate.state === 'granted';
+  if (gate.state !== 'open' && !takesBack) return 'gate-closed';
   if (!isBeforeInstant(nowMs, gate.document.expiresAt)) return 'gate-expired';
   return statement.actionDigest === gate.digest ? undefined : 'digest-mismatch';
 }
@@ -122,38 +151,72 @@ export function isBeforeInstant(nowMs: number, instant: string): boolean {
   return ms !== undefined && nowMs < ms;
 }
 
-function personRefusal(decision: ReceivedDecision, facts: AcceptFacts): RefusalReason | undefined {
-  const { statement } = decision;
-  const { gate, counted, policy, register } = facts;
-  const unsound = signatureRefusal(decision, register, facts.nowMs);
-  if (unsound !== undefined) return unsound;
+function personRefusal(
+  { statement }: ReceivedDecision,
+  facts: AcceptFacts,
+): RefusalReason | undefined {
+  const { gate, register } = facts;
   const person = register.person(statement.approver);
   if (person?.kind !== 'human' || !person.active) return 'not-human';
-  const excluded = exclusionOf(statement.approver, facts);
-  if (excluded !== undefined) return excluded;
-  const rule = gate?.document.rule.allOf ?? [];
-  const groups = groupsOf(person, policy);
-  if (!rule.some(({ group }) => groups.includes(group))) return 'not-in-group';
-  // Whoever has approved may still think better of it: a reject of theirs counts.
-  if (statement.decision === 'approve' && counted.includes(statement.approver))
-    return 'person-already-counted';
-  return isSkewed(statement, gate, facts.nowMs) ? 'clock-skew' : undefined;
+  const reason =
+    statement.decision === 'withdraw'
+      ? withdrawalRefusal(statement, facts)
+      : decisionRefusal(statement, person, facts);
+  return reason ?? (isSkewed(statement, gate, facts.nowMs) ? 'clock-skew' : undefined);
 }
 
-/** Why the signature of a decision does not stand now, or undefined. */
-export function signatureRefusal(
-  { statement, signature }: ReceivedDecision,
-  register: Register,
-  nowMs: number,
+/** Taking back asks for nothing but an approve of one's own that no effect has used. */
+function withdrawalRefusal(
+  { approver }: DecisionStatement,
+  { counted, used }: AcceptFacts,
 ): RefusalReason | undefined {
-  if (signature === undefined) return 'unsigned';
-  const key = register.key(statement.keyId);
-  const raw = key === undefined ? undefined : rawKeyOf(key);
-  if (key === undefined || raw === undefined) return 'key-unknown';
-  if (key.revoked) return 'key-revoked';
-  if (nowMs < key.activeFromMs) return 'key-not-yet-active';
-  if (key.person !== statement.approver) return 'key-not-of-approver';
-  return verifyStatement(statement, signature, raw) ? undefined : 'signature-bad';
+  if (!counted.includes(approver)) return 'nothing-to-withdraw';
+  return used === true ? 'already-used' : undefined;
+}
+
+function decisionRefusal(
+  statement: DecisionStatement,
+  person: PersonRecord,
+  facts: AcceptFacts,
+): RefusalReason | undefined {
+  const excluded = exclusionOf(statement.approver, facts);
+  if (excluded !== undefined) return excluded;
+  const rule = facts.gate?.document.rule.allOf ?? [];
+  const groups = [...groupsOf(person, facts.policy), ...claimedGroups(facts.claim, facts.nowMs)];
+  if (!rule.some(({ group }) => groups.includes(group))) return 'not-in-group';
+  // Whoever has approved may still think better of it: a reject of theirs counts.
+  if (statement.decision !== 'approve') return undefined;
+  if (facts.counted.includes(statement.approver)) return 'person-already-counted';
+  // guard: an approve that was signed before its signer withdrew, and comes by another road, counts no more.
+  const decidedMs = instantToMs(statement.decidedAt) ?? 0;
+  return facts.withdrawnAtMs !== undefined && decidedMs <= facts.withdrawnAtMs
+    ? 'withdrawn'
+    : undefined;
+}
+
+/** Does the signature of a decision stand, by a key that counts at this moment? */
+export function signatureVerdict(
+  { statement, signature }: ReceivedDecision,
+  facts: {
+    readonly register: Pick<Register, 'key'>;
+    readonly relyingParty?: RelyingParty | undefined;
+    readonly nowMs: number;
+    readonly acceptedMs?: number;
+  },
+): SignatureVerdict {
+  const { approver: person, keyId } = statement;
+  return checkSignature({ statement, signature, keyId, person }, facts);
+}
+
+/** Where the policy asks for keys that cannot be copied, at gates of several persons, no other counts. */
+export function deviceRefusal(
+  signed: SignatureVerdict,
+  { gate, policy }: { readonly gate: GateRecord | undefined; readonly policy: Policy },
+): RefusalReason | undefined {
+  const places = gate?.document.rule.allOf.reduce((sum, { count }) => sum + count, 0) ?? 0;
+  if (!signed.good || places < 2 || policy.keys?.deviceBound !== 'several-persons')
+    return undefined;
+  return signed.assertion?.backupEligible === false ? undefined : 'webauthn-device-bound';
 }
 
 /** Why this person must not decide over the run, or undefined. */
@@ -195,4 +258,22 @@ export function standingOf(
   approvals: readonly { readonly person: string; readonly groups: readonly string[] }[],
 ): RuleStanding {
   return evaluateRule(gate.rule, approvals);
+}
+
+/**
+ * The decisions that nobody has taken back: an approve ends with a later withdrawal of the same person. A withdrawal is
+ * taken at its word, for it only takes away. The order is that of acceptance.
+ */
+export function withoutWithdrawn<T>(
+  decisions: readonly T[],
+  of: (one: T) => { readonly approver: string; readonly decision: string } | undefined,
+): T[] {
+  return decisions.filter((one, index) => {
+    const said = of(one);
+    if (said?.decision !== 'approve') return said?.decision !== 'withdraw';
+    return !decisions.slice(index + 1).some((later) => {
+      const then = of(later);
+      return then?.decision === 'withdraw' && then.approver === said.approver;
+    });
+  });
 }

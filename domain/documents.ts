@@ -147,12 +147,32 @@ export const ed25519SignatureSchema = z.strictObject({
 });
 export type Ed25519Signature = z.infer<typeof ed25519SignatureSchema>;
 
+const base64url = z.string().regex(/^[A-Za-z0-9_-]{1,2000}$/);
+/** What a passkey answers to a challenge that is the statement's hash: the bytes as they were received. */
+export const webauthnSignatureSchema = z.strictObject({
+  kind: z.literal('webauthn'),
+  credentialId: base64url,
+  clientDataJSON: base64url,
+  authenticatorData: base64url,
+  signature: base64url,
+  userHandle: base64url.optional(),
+});
+export type WebauthnSignature = z.infer<typeof webauthnSignatureSchema>;
+
+/** Every statement that a person signs bears one of these. */
+export const signatureSchema = z.discriminatedUnion('kind', [
+  ed25519SignatureSchema,
+  webauthnSignatureSchema,
+]);
+export type Signature = z.infer<typeof signatureSchema>;
+
 const decisionMembers = {
   type: z.literal('countersign.decision.v1'),
   instance: instanceSchema,
   gateId: gateIdSchema,
   actionDigest: digestSchema,
-  decision: z.enum(['approve', 'reject']),
+  /** `withdraw` takes one's own approve back, until an effect has used it. */
+  decision: z.enum(['approve', 'reject', 'withdraw']),
   approver: personIdSchema,
   keyId: keyIdSchema,
   surface: z.enum(['inbox', 'cli', 'offline']),
@@ -164,7 +184,7 @@ export type DecisionStatement = z.infer<typeof decisionSchema>;
 /** The `decide` message: the statement's members plus its signature. */
 export const decideMessageSchema = z.strictObject({
   ...decisionMembers,
-  signature: ed25519SignatureSchema,
+  signature: signatureSchema,
 });
 export type DecideMessage = z.infer<typeof decideMessageSchema>;
 
@@ -183,7 +203,7 @@ export const resolveSchema = z.strictObject(resolveMembers);
 export type ResolveStatement = z.infer<typeof resolveSchema>;
 export const resolveMessageSchema = z.strictObject({
   ...resolveMembers,
-  signature: ed25519SignatureSchema,
+  signature: signatureSchema,
 });
 export type ResolveMessage = z.infer<typeof resolveMessageSchema>;
 
@@ -208,7 +228,7 @@ export const resumeSchema = z.strictObject(resumeMembers);
 export type ResumeStatement = z.infer<typeof resumeSchema>;
 export const resumeMessageSchema = z.strictObject({
   ...resumeMembers,
-  signature: ed25519SignatureSchema,
+  signature: signatureSchema,
 });
 export type ResumeMessage = z.infer<typeof resumeMessageSchema>;
 
@@ -229,7 +249,7 @@ export const policyStatementSchema = z.strictObject(policyMembers);
 export type PolicyStatement = z.infer<typeof policyStatementSchema>;
 export const policyMessageSchema = z.strictObject({
   ...policyMembers,
-  signature: ed25519SignatureSchema,
+  signature: signatureSchema,
 });
 export type PolicyMessage = z.infer<typeof policyMessageSchema>;
 

@@ -1,5 +1,4 @@
-import { decodeBase64url } from './base64url.js';
-import { keyIdOf, publicKeyProblem } from './signature.js';
+import { type KeyAlgorithm, type PublicKey, readPublicKey } from './public-key.js';
 import type { Policy } from './policy/schema.js';
 
 /** A person as the register has them now. */
@@ -15,10 +14,25 @@ export interface PersonRecord {
 export interface KeyRecord {
   readonly keyId: string;
   readonly person: string;
-  /** Raw Ed25519 public key, base64url. */
+  /** Absent: `ed25519`, a key file. */
+  readonly algorithm?: KeyAlgorithm;
+  /** base64url: 32 raw bytes for `ed25519`, SubjectPublicKeyInfo (DER) for a passkey. */
   readonly publicKey: string;
   readonly activeFromMs: number;
   readonly revoked: boolean;
+  /** When it was retired: what was accepted before stands. Absent for a key that is not, and for a compromised one. */
+  readonly retiredAtMs?: number;
+  /** Of a passkey. */
+  readonly passkey?: {
+    readonly credentialId: string;
+    readonly rpId: string;
+    /** The person's handle at the authenticator, base64url. */
+    readonly handle: string;
+    /** The highest that an accepted statement showed. */
+    readonly counter: number;
+    /** BE at enrolment: the key may be copied to other devices. */
+    readonly backupEligible: boolean;
+  };
 }
 
 /** What is looked up for a decision: the key it names, and the person it claims to be of. */
@@ -40,9 +54,8 @@ export function groupsOf(person: PersonRecord, policy: Policy): string[] {
   return [...new Set([...person.groups, ...listed.map(({ name }) => name)])];
 }
 
-/** The raw key of a row, or undefined when the row's key does not hash to its id: such a row is not believed. */
-export function rawKeyOf(key: KeyRecord): Uint8Array | undefined {
-  const raw = decodeBase64url(key.publicKey);
-  if (raw === undefined || publicKeyProblem(raw) !== undefined) return undefined;
-  return keyIdOf(raw) === key.keyId ? raw : undefined;
+/** The key of a row, or undefined when it does not hash to the row's id or must not be enrolled: such a row is not believed. */
+export function publicKeyOfRecord(record: KeyRecord): PublicKey | undefined {
+  const read = readPublicKey(record.algorithm ?? 'ed25519', record.publicKey);
+  return typeof read !== 'string' && read.keyId === record.keyId ? read.key : undefined;
 }

@@ -1,7 +1,15 @@
 import { evaluateRule } from './approval-rule.js';
 import type { Roles } from './build-gate.js';
 import { digestOf, digestOfBytes, parseCanonical, utf8 } from './canonical.js';
-import { exclusionOf, isBeforeInstant, readDecision, signatureRefusal } from './decide.js';
+import {
+  deviceRefusal,
+  exclusionOf,
+  isBeforeInstant,
+  readDecision,
+  type ReceivedDecision,
+  signatureVerdict,
+  withoutWithdrawn,
+} from './decide.js';
 import { type ActionDocument, type GateDocument, gateSchema } from './documents.js';
 import type { Digest } from './ids.js';
 import { decideAction } from './policy/decide.js';
@@ -11,6 +19,7 @@ import { ProtocolError } from './reasons.js';
 import { groupsOf, type Register } from './register.js';
 import type { Request } from './request.js';
 import type { Tier } from './steps.js';
+import type { RelyingParty } from './trust.js';
 
 /** A gate as it lies in the database, as the exact text that was digested. */
 export interface StoredGate {
@@ -18,11 +27,22 @@ export interface StoredGate {
   readonly state: 'open' | 'granted' | 'rejected' | 'expired' | 'void';
 }
 
+/** An accepted decision as it lies in the database. */
+export interface StoredDecision {
+  /** The message as received, in canonical form: the signature is verified from these bytes. */
+  readonly message: string;
+  /** When it was accepted, in ms: a key that was retired later leaves it standing. */
+  readonly acceptedMs: number;
+  /** Groups that a fresh token gave at receipt. */
+  readonly claimed: readonly string[];
+}
+
 export interface GrantUse {
   readonly instance: string;
   readonly gate: StoredGate;
-  /** The accepted decisions of this gate, each as its stored canonical message. */
-  readonly decisions: readonly string[];
+  /** The accepted decisions of this gate, in the order in which they were accepted. */
+  readonly decisions: readonly StoredDecision[];
+  readonly relyingParty?: RelyingParty | undefined;
   readonly register: Register;
   readonly policy: Policy | undefined;
   readonly roles: Roles;
@@ -57,7 +77,8 @@ export function verifyGrant(use: GrantUse): GrantVerdict {
   if (gate === undefined) return no('digest-mismatch', 'the stored gate is not in canonical form');
   const refusal = gateRefusal(use, gate);
   if (refusal !== undefined) return refusal;
-  const counted = use.decisions.flatMap((message) => countedApproval(message, gate, use));
+  const kept = withoutWithdrawn(use.decisions, ({ message }) => readStored(message)?.statement);
+  const counted = kept.flatMap((stored) => countedDecision(stored, gate, use));
   if (counted.some(({ decision }) => decision === 'reject'))
     return no('gate-closed', 'a valid reject is on record');
   const approvals = counted.filter(({ decision }) => decision === 'approve');
@@ -110,39 +131,47 @@ function gateRefusal(use: GrantUse, gate: GateDocument): GrantVerdict | undefine
 interface Counted {
   readonly person: string;
   readonly groups: readonly string[];
-  readonly decision: 'approve' | 'reject';
+  readonly decision: 'approve' | 'reject' | 'withdraw';
   readonly sha256: string;
 }
 
-/** A stored decision that still stands, or nothing. */
-function countedApproval(message: string, gate: GateDocument, use: GrantUse): Counted[] {
-  if (use.policy === undefined) return [];
-  let decision;
+function readStored(message: string): ReceivedDecision | undefined {
   try {
-    decision = readDecision(message);
+    return readDecision(message);
   } catch (error) {
-    if (error instanceof ProtocolError) return [];
+    if (error instanceof ProtocolError) return undefined;
     throw error;
   }
+}
+
+/** A stored decision that still stands, or nothing. */
+function countedDecision(stored: StoredDecision, gate: GateDocument, use: GrantUse): Counted[] {
+  const decision = readStored(stored.message);
+  if (use.policy === undefined || decision === undefined) return [];
   const { statement } = decision;
   const person = use.register.person(statement.approver);
+  const record = { document: gate, digest: statement.actionDigest, state: use.gate.state };
+  const facts = { gate: record, roles: use.roles, policy: use.policy };
+  const signed = signatureVerdict(decision, {
+    register: use.register,
+    relyingParty: use.relyingParty,
+    nowMs: use.nowMs,
+    acceptedMs: stored.acceptedMs,
+  });
   const stands =
     statement.instance === use.instance &&
     statement.gateId === gate.gateId &&
     statement.actionDigest === digestOfBytes(utf8(use.gate.document)) &&
-    signatureRefusal(decision, use.register, use.nowMs) === undefined &&
+    signed.good &&
+    deviceRefusal(signed, facts) === undefined &&
     person?.kind === 'human' &&
     person.active &&
-    exclusionOf(person.person, {
-      gate: { document: gate, digest: statement.actionDigest, state: use.gate.state },
-      roles: use.roles,
-      policy: use.policy,
-    }) === undefined;
+    exclusionOf(person.person, facts) === undefined;
   return stands
     ? [
         {
           person: person.person,
-          groups: groupsOf(person, use.policy),
+          groups: [...groupsOf(person, use.policy), ...stored.claimed],
           decision: statement.decision,
           sha256: decision.sha256,
         },

@@ -1,18 +1,23 @@
 import { evaluateRule } from '../domain/approval-rule.js';
 import { canonicalize } from '../domain/canonical.js';
+import type { SignatureVerdict } from '../domain/check-signature.js';
 import { policyMessageSchema, type PolicyMessage } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
 import { activationRule } from '../domain/policy/activation.js';
 import { parsePolicy, policyDigestOf, type Policy } from '../domain/policy/schema.js';
+import { ProtocolError } from '../domain/reasons.js';
 import { groupsOf } from '../domain/register.js';
+import type { Trust } from '../domain/trust.js';
 import { databaseNow } from '../store/clock.js';
-import type { Database, Executor } from '../store/connect.js';
+import type { Executor } from '../store/connect.js';
 import { insertPolicy, listPolicies, lockFence } from '../store/policies.js';
 import { recordRefusal } from '../store/refusals.js';
 import type { Row } from '../store/schema.js';
 import { policyOfRow } from './policy.js';
 import { readRegister } from './roles.js';
-import { readMessage, reasonOf, signedRefusal } from './signed.js';
+import type { Parts } from './parts.js';
+import { judgeOrder, readMessage, reasonOf } from './signed.js';
+import { spendCounter } from './spend-counter.js';
 
 export type Activation =
   | { readonly activated: true; readonly version: number; readonly digest: string }
@@ -25,30 +30,33 @@ export type Activation =
  * again. Everything is judged under the fence's lock: no authorize or claim commits in between.
  */
 export async function activateSigned(
-  { db, instance }: { readonly db: Database; readonly instance: string },
+  { db, instance, trust }: Pick<Parts, 'db' | 'trust'> & { readonly instance: string },
   policy: Policy,
   messages: readonly unknown[],
 ): Promise<Activation> {
   const document = canonicalize(parsePolicy(policy));
   const digest = policyDigestOf(policy);
-  const answer = await db.transaction().execute(async (tx): Promise<Activation> => {
-    await lockFence(tx);
-    const refusal = await refusalOf(tx, { instance, digest, messages });
-    if ('detail' in refusal) return { activated: false, ...refusal };
-    const { version, signed } = refusal;
-    await insertPolicy(
-      tx,
-      {
-        digest,
-        document,
-        activatedBy: signed.map(({ by }) => by).join(' '),
-        statements: signed,
-        reason: signed[0]?.reason ?? '',
-      },
-      version,
-    );
-    return { activated: true, version, digest };
-  });
+  const answer = await db
+    .transaction()
+    .execute(async (tx): Promise<Activation> => {
+      await lockFence(tx);
+      const refusal = await refusalOf(tx, { instance, trust, digest, messages });
+      if ('detail' in refusal) return { activated: false, ...refusal };
+      const { version, signed } = refusal;
+      const activatedBy = signed.map(({ by }) => by).join(' ');
+      const reason = signed[0]?.reason ?? '';
+      await insertPolicy(
+        tx,
+        { digest, document, activatedBy, statements: signed, reason },
+        version,
+      );
+      return { activated: true, version, digest };
+    })
+    .catch((error: unknown): Activation => ({
+      activated: false,
+      reason: reasonOf(error),
+      detail: 'nothing was written',
+    }));
   if (!answer.activated)
     await recordRefusal(db, {
       asked: 'activate-policy',
@@ -60,6 +68,7 @@ export async function activateSigned(
 
 interface Asked {
   readonly instance: string;
+  readonly trust: Trust;
   readonly digest: string;
   readonly messages: readonly unknown[];
 }
@@ -78,6 +87,7 @@ async function refusalOf(tx: Executor, asked: Asked): Promise<Refusal | Accepted
     return no('in-force', `it is in force already, as version ${latest.version}`);
   if (asked.messages.length === 0) return no('unsigned', 'an activation is signed');
   const signed: PolicyMessage[] = [];
+  const counters: (SignatureVerdict & { readonly good: true })[] = [];
   const approvals: { person: string; groups: readonly string[] }[] = [];
   for (const message of asked.messages) {
     const read = readActivation(message);
@@ -88,15 +98,17 @@ async function refusalOf(tx: Executor, asked: Asked): Promise<Refusal | Accepted
     if (read.policyDigest !== asked.digest)
       return no('digest-mismatch', `it is for the document ${read.policyDigest}`);
     const register = await readRegister(tx, { persons: [by], keys: [keyId] });
-    const reason = signedRefusal(read, {
+    const verdict = judgeOrder(read, {
       instance: asked.instance,
+      relyingParty: asked.trust.relyingParty,
       register,
       policy: valid.policy,
       nowMs: (await databaseNow(tx)).getTime(),
       sinceMs: latest.activated_at.getTime(),
       groups: rule.allOf.map(({ group }) => group),
     });
-    if (reason !== undefined) return no(reason, `the statement of ${by}`);
+    if (!verdict.good) return no(verdict.reason, `the statement of ${by}`);
+    counters.push(verdict.signed);
     const person = register.person(by);
     signed.push(read);
     approvals.push({
@@ -105,7 +117,13 @@ async function refusalOf(tx: Executor, asked: Asked): Promise<Refusal | Accepted
     });
   }
   const standing = evaluateRule(rule, approvals);
-  return standing.satisfied ? { version, signed } : no('rule-not-met', standing.missing);
+  if (!standing.satisfied) return no('rule-not-met', standing.missing);
+  for (const one of counters) {
+    const spent = await spendCounter(tx, one);
+    // The transaction writes nothing else then.
+    if (spent !== undefined) throw new ProtocolError(spent, 'another statement came first');
+  }
+  return { version, signed };
 }
 
 /** The newest row, and the newest that is a valid policy: its rule holds while what came after it is unreadable. */

@@ -3,9 +3,10 @@ import { mayClose } from '../domain/cases.js';
 import { closeCaseMessageSchema, type CloseCaseMessage } from '../domain/close-case.js';
 import { closeCaseRow, lockCase, readCase } from '../store/case-rows.js';
 import { recordRefusal } from '../store/refusals.js';
-import { refusalOf } from './lift-fence.js';
+import { verdictOf } from './lift-fence.js';
 import type { Parts } from './parts.js';
 import { orderDigestOf, readMessage, reasonOf } from './signed.js';
+import { spendCounter } from './spend-counter.js';
 
 export type CaseClosed =
   | { readonly closed: true; readonly caseId: number; readonly by: string }
@@ -16,7 +17,7 @@ export type CaseClosed =
  * reason and changes nothing.
  */
 export async function closeCase(
-  parts: Pick<Parts, 'db' | 'instance'>,
+  parts: Pick<Parts, 'db' | 'instance' | 'trust'>,
   message: unknown,
 ): Promise<CaseClosed> {
   const read = parsed(message);
@@ -26,18 +27,22 @@ export async function closeCase(
   const known = await readCase(parts.db, order.caseId);
   if (known === undefined) return refuse(parts, `case ${order.caseId}`, 'case-unknown');
   if (known.close_digest === digest) return { closed: true, caseId: order.caseId, by: order.by };
+  const verdict = await verdictOf(parts, order, known.opened_at);
+  if (!verdict.good) return refuse(parts, `case ${order.caseId}`, verdict.reason);
   const refusal =
-    (await refusalOf(parts, order, known.opened_at)) ??
     (known.kind === order.kind ? undefined : 'case-mismatch') ??
     (mayClose({ personId: known.person_id }, order.by) ? undefined : 'excluded-subject');
   if (refusal !== undefined) return refuse(parts, `case ${order.caseId}`, refusal);
   const closed = await parts.db.transaction().execute(async (tx) => {
     const row = await lockCase(tx, order.caseId);
     if (row?.closed_at !== null) return row?.close_digest === digest;
+    const spent = await spendCounter(tx, verdict.signed);
+    if (spent !== undefined) return spent;
     const { by, reason } = order;
     await closeCaseRow(tx, { row, by, reason, statement: canonicalize(order), digest });
     return true;
   });
+  if (typeof closed === 'string') return refuse(parts, `case ${order.caseId}`, closed);
   return closed
     ? { closed, caseId: order.caseId, by: order.by }
     : refuse(parts, `case ${order.caseId}`, 'case-closed');

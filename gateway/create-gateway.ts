@@ -3,6 +3,7 @@ import type { FailureCode } from '../domain/errors.js';
 import { parseRunId } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { RunState } from '../domain/plan.js';
+import { PLAIN_TRUST } from '../domain/trust.js';
 import { recordRefusal } from '../store/refusals.js';
 import { insertFailure } from '../store/run-rows.js';
 import { isVerified } from '../store/verifications.js';
@@ -46,6 +47,7 @@ export function createParts(options: GatewayOptions): Parts {
     egress: options.egress,
     httpTimeouts: options.httpTimeouts ?? HTTP_TIMEOUTS,
     clocks,
+    trust: options.trust ?? PLAIN_TRUST,
   };
 }
 
@@ -56,8 +58,8 @@ export function createGateway(parts: Parts): Gateway {
     admit: (claim) => admit(parts, claim),
     plan: (id) => guarded('plan', id, (runId) => planRun(parts, runId)),
     openGate: (id, gate) => guarded(`gate ${gate}`, id, (runId) => openGate(parts, runId, gate)),
-    recordDecision: (id, message, road) =>
-      guarded('decide', id, (runId) => recordDecision(parts, runId, message, road)),
+    recordDecision: (id, message, road, claim) =>
+      guarded('decide', id, (runId) => recordDecision(parts, runId, message, road, claim)),
     gateStatus: (id, gateId) =>
       guarded('gate-status', id, (runId) => gateStatus(parts, runId, gateId)),
     readiness: (id, step) =>

@@ -2,19 +2,14 @@ import { digestOfBytes, utf8 } from '../domain/canonical.js';
 import { acceptDecision, readDecision, standingOf } from '../domain/decide.js';
 import type { Acceptance, GateRecord, ReceivedDecision } from '../domain/decide.js';
 import { cardSchema, gateSchema } from '../domain/documents.js';
+import type { Claim } from '../domain/group-evidence.js';
 import { parseGateId } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { Policy } from '../domain/policy/schema.js';
 import { ProtocolError } from '../domain/reasons.js';
-import { groupsOf } from '../domain/register.js';
 import { databaseNow } from '../store/clock.js';
 import type { Executor } from '../store/connect.js';
-import {
-  decisionsOf,
-  insertDecision,
-  readDecisionRow,
-  refusalsOf,
-} from '../store/decision-rows.js';
+import { insertDecision, isUsed, readDecisionRow, refusalsOf } from '../store/decision-rows.js';
 import { closeGate, lockGate, planOfGate } from '../store/gate-rows.js';
 import { appendLog } from '../store/log.js';
 import { linkAccount } from '../store/principal-accounts.js';
@@ -22,10 +17,13 @@ import { recordRefusal } from '../store/refusals.js';
 import type { Row } from '../store/schema.js';
 import { acceptTerms } from '../store/terms.js';
 import type { DecisionVerdict, GateState } from './contract.js';
+import { signatureText } from './orders.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
 import { loadRun } from './record.js';
 import { readRegister, rolesOf } from './roles.js';
+import { spendCounterOf } from './spend-counter.js';
+import { countedApprovals, standingAt } from './standing.js';
 
 type Road = 'signal' | 'update' | 'cli' | 'http';
 
@@ -37,10 +35,11 @@ const REFUSALS_KEPT = 100;
  * recorded by reason; one valid reject closes the gate. Never throws for a bad message.
  */
 export async function recordDecision(
-  parts: Parts,
+  parts: Recording,
   runId: RunId,
   message: unknown,
   road: Road,
+  claim?: Claim,
 ): Promise<DecisionVerdict> {
   let received: ReceivedDecision;
   try {
@@ -58,10 +57,10 @@ export async function recordDecision(
   const verdict = await parts.db.transaction().execute(async (tx): Promise<DecisionVerdict> => {
     const named = parseGateId(statement.gateId);
     const gate = named?.runId === runId ? await lockGate(tx, statement.gateId) : undefined;
-    const known = await readDecisionRow(tx, received.sha256);
+    const known = await readDecisionRow(tx, received);
     if (known !== undefined && gate !== undefined)
       return { accepted: true, gateState: gate.state, approver: statement.approver };
-    const facts = { run: run.row, gate, policy };
+    const facts = { run: run.row, gate, policy, claim };
     const acceptance = await judged(parts, tx, message, { ...facts, statement });
     if (!acceptance.accepted || gate === undefined)
       return {
@@ -69,7 +68,9 @@ export async function recordDecision(
         reason: acceptance.accepted ? 'gate-unknown' : acceptance.reason,
         ...(gate === undefined ? {} : { gateState: gate.state }),
       };
-    const gateState = await accept(tx, { ...facts, gate, decision: acceptance.decision, road });
+    const spent = await spendCounterOf(tx, statement.keyId, acceptance.assertion);
+    if (spent !== undefined) return { accepted: false, reason: spent, gateState: gate.state };
+    const gateState = await accept(tx, { ...facts, gate, acceptance, road });
     return { accepted: true, gateState, approver: statement.approver };
   });
   if (!verdict.accepted)
@@ -85,29 +86,35 @@ export async function recordDecision(
 const spelled = (message: unknown): string =>
   typeof message === 'string' ? message : JSON.stringify([message]);
 
+/** What recording a decision needs of the gateway: also a command line that has the database alone can do it. */
+export type Recording = Pick<Parts, 'db' | 'instance' | 'trust'>;
+
 interface Facts {
   readonly run: Row<'runs'>;
   readonly gate: Row<'gates'> | undefined;
   readonly policy: Policy;
+  readonly claim: Claim | undefined;
 }
 
 async function judged(
-  parts: Parts,
+  parts: Recording,
   tx: Executor,
   message: unknown,
   of: Facts & { readonly statement: ReceivedDecision['statement'] },
 ): Promise<Acceptance> {
-  const { gate, policy, run, statement } = of;
-  const approvals = gate === undefined ? [] : await decisionsOf(tx, gate.gate_id);
+  const { claim, gate, policy, run, statement } = of;
+  const at = gate === undefined ? undefined : await standingAt(tx, gate.gate_id);
   return acceptDecision(message, {
     instance: parts.instance,
     gate: gate === undefined ? undefined : gateRecordOf(gate),
     register: await readRegister(tx, { persons: [statement.approver], keys: [statement.keyId] }),
     policy,
     roles: await rolesOf(tx, run),
-    counted: approvals
-      .filter(({ decision }) => decision === 'approve')
-      .flatMap(({ person_id }) => person_id ?? []),
+    counted: at?.approvals.flatMap(({ person_id }) => person_id ?? []) ?? [],
+    withdrawnAtMs: at?.withdrawnAtMs(statement.approver),
+    used: gate !== undefined && (await isUsed(tx, gate.gate_id)),
+    relyingParty: parts.trust.relyingParty,
+    claim,
     // After the lock: a decision counts by the moment it is recorded, not by when its transaction began.
     nowMs: (await databaseNow(tx)).getTime(),
   });
@@ -125,11 +132,12 @@ async function accept(
   tx: Executor,
   of: Facts & {
     readonly gate: Row<'gates'>;
-    readonly decision: ReceivedDecision;
+    readonly acceptance: Acceptance & { readonly accepted: true };
     readonly road: Road;
   },
 ): Promise<GateState> {
-  const { decision, gate, run } = of;
+  const { gate, run } = of;
+  const { assertion, decision, groups } = of.acceptance;
   const { statement, signature } = decision;
   await insertDecision(tx, {
     sha256: decision.sha256,
@@ -139,9 +147,12 @@ async function accept(
     keyId: statement.keyId,
     decision: statement.decision,
     message: decision.canonical,
-    signature: signature?.value ?? '',
+    statementSha256: decision.statementSha256,
+    signature: signature === undefined ? '' : signatureText(signature),
     reason: statement.reason,
     road: of.road,
+    evidence: groups,
+    assertion,
   });
   const granted =
     statement.decision === 'approve' ? await grantedBy(tx, gate, of.policy) : undefined;
@@ -158,16 +169,27 @@ async function accept(
       road: of.road,
     },
   });
-  if (statement.decision === 'approve' && granted === undefined) return 'open';
-  const to = statement.decision === 'reject' ? 'rejected' : 'granted';
+  const to = nextState(statement.decision, gate, granted !== undefined);
+  if (to === 'open') return to;
   await closeGate(tx, {
     gateId: gate.gate_id,
-    from: ['open'],
+    from: ['open', 'granted'],
     to,
-    reason: statement.reason ?? null,
+    reason: statement.reason ?? (to === 'void' ? `withdrawn by ${statement.approver}` : null),
     by: statement.approver,
   });
   return to;
+}
+
+/** A withdrawal leaves an open gate open, one approve poorer; what was granted on it ends. */
+function nextState(
+  decision: 'approve' | 'reject' | 'withdraw',
+  gate: Row<'gates'>,
+  granted: boolean,
+): 'open' | 'granted' | 'rejected' | 'void' {
+  if (decision === 'reject') return 'rejected';
+  if (decision === 'withdraw') return gate.state === 'granted' ? 'void' : 'open';
+  return granted ? 'granted' : 'open';
 }
 
 /** The persons whose approvals satisfy the gate's rule together, or undefined while somebody is missing. */
@@ -176,15 +198,11 @@ async function grantedBy(
   gate: Row<'gates'>,
   policy: Policy,
 ): Promise<readonly string[] | undefined> {
-  const persons = (await decisionsOf(tx, gate.gate_id))
-    .filter(({ decision }) => decision === 'approve')
-    .flatMap(({ person_id }) => person_id ?? []);
-  const register = await readRegister(tx, { persons, keys: [] });
-  const approvals = persons.map((id) => {
-    const person = register.person(id);
-    return { person: id, groups: person?.active === true ? groupsOf(person, policy) : [] };
-  });
-  return standingOf(gateRecordOf(gate).document, approvals).satisfied ? persons : undefined;
+  const { approvals } = await standingAt(tx, gate.gate_id);
+  const counted = await countedApprovals(tx, approvals, policy);
+  return standingOf(gateRecordOf(gate).document, counted).satisfied
+    ? counted.map(({ person }) => person)
+    : undefined;
 }
 
 /** What a grant says beside its actions: terms accepted, and a customer found by e-mail taken on a person's word. */
@@ -213,7 +231,7 @@ async function granting(
 }
 
 async function refuse(
-  parts: Parts,
+  parts: Recording,
   refusal: { runId: RunId; asked: string; reason: string; detail: string },
 ): Promise<void> {
   const { count, same } = await refusalsOf(parts.db, refusal);

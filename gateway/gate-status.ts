@@ -1,8 +1,6 @@
 import { standingOf } from '../domain/decide.js';
 import { Failure } from '../domain/errors.js';
 import type { GateId, RunId } from '../domain/ids.js';
-import { groupsOf } from '../domain/register.js';
-import { decisionsOf } from '../store/decision-rows.js';
 import { readGate } from '../store/gate-rows.js';
 import type { Row } from '../store/schema.js';
 import type { GateStatus } from './contract.js';
@@ -10,7 +8,7 @@ import { gateRecordOf } from './decisions.js';
 import { passMoments } from './gate-moments.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
-import { readRegister } from './roles.js';
+import { countedApprovals, standingAt } from './standing.js';
 
 /**
  * What the record says of a gate now. The moments of an open one that have come are passed here; one whose time is over
@@ -36,24 +34,18 @@ export async function gateStatus(parts: Parts, runId: RunId, gateId: GateId): Pr
 
 async function missingOf(parts: Parts, gate: Row<'gates'>): Promise<string> {
   const { policy } = await policyInForce(parts.db);
-  const persons = (await decisionsOf(parts.db, gate.gate_id)).flatMap(
-    ({ person_id }) => person_id ?? [],
-  );
-  const register = await readRegister(parts.db, { persons, keys: [] });
-  const approvals = persons.map((id) => {
-    const person = register.person(id);
-    return { person: id, groups: person === undefined ? [] : groupsOf(person, policy) };
-  });
-  return standingOf(gateRecordOf(gate).document, approvals).missing;
+  const { approvals } = await standingAt(parts.db, gate.gate_id);
+  const counted = await countedApprovals(parts.db, approvals, policy);
+  return standingOf(gateRecordOf(gate).document, counted).missing;
 }
 
 async function closedStatus(parts: Parts, gate: Row<'gates'>): Promise<GateStatus> {
   switch (gate.state) {
     case 'granted': {
-      const decisions = await decisionsOf(parts.db, gate.gate_id);
+      const { approvals } = await standingAt(parts.db, gate.gate_id);
       return {
         state: 'granted',
-        approvers: decisions.flatMap(({ person_id }) => person_id ?? []),
+        approvers: approvals.flatMap(({ person_id }) => person_id ?? []),
       };
     }
     case 'rejected':

@@ -5,7 +5,7 @@ import { isDigest, parseGateId } from '../domain/ids.js';
 import type { GateId } from '../domain/ids.js';
 import { capsFor } from '../domain/policy/caps.js';
 import { decideAction } from '../domain/policy/decide.js';
-import { verifyGrant } from '../domain/verify-grant.js';
+import { type StoredDecision, verifyGrant } from '../domain/verify-grant.js';
 import { readGrantFacts } from '../store/facts.js';
 import type { GrantFacts } from '../store/facts.js';
 import type { Row } from '../store/schema.js';
@@ -102,7 +102,8 @@ async function verified(
   const verdict = verifyGrant({
     instance: parts.instance,
     gate: { document: gate.document, state: gate.state },
-    decisions: facts.decisions.map(({ statement }) => statement),
+    decisions: facts.decisions.map(storedDecisionOf),
+    relyingParty: parts.trust.relyingParty,
     register: registerIn(facts),
     policy: of.inForce.policy,
     roles: of.roles,
@@ -119,6 +120,12 @@ async function verified(
   await voidGate(parts.db, gateId, why);
   throw new Failure('GRANT_VOID', why, { step: effect.step, gateId, reason: verdict.reason });
 }
+
+const storedDecisionOf = (row: GrantFacts['decisions'][number]): StoredDecision => ({
+  message: row.statement,
+  acceptedMs: row.recorded_at.getTime(),
+  claimed: row.evidence.flatMap(({ group, source }) => (source === 'claim' ? [group] : [])),
+});
 
 const WITHOUT: Readonly<Record<Row<'gates'>['state'], FailureCode>> = {
   open: 'GATE_NEEDED',

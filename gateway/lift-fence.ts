@@ -3,11 +3,12 @@ import { databaseNow } from '../store/clock.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
 import { readRegister } from './roles.js';
-import { orderDigestOf, signedRefusal, type Signed } from './signed.js';
+import { judgeOrder, orderDigestOf, type OrderVerdict, type Signed } from './signed.js';
+import { spendCounter } from './spend-counter.js';
 
 /** Lifts a fence on a signed resume statement, once. `reason` says why not. */
 export async function liftFence(
-  parts: Pick<Parts, 'db' | 'door' | 'instance'>,
+  parts: Pick<Parts, 'db' | 'door' | 'instance' | 'trust'>,
   message: ResumeMessage,
 ): Promise<{ readonly lifted: true } | { readonly lifted: false; readonly reason: string }> {
   const fence = await parts.db
@@ -16,8 +17,11 @@ export async function liftFence(
     .select('stops.fenced_at')
     .where('fences.scope', '=', message.scope)
     .executeTakeFirst();
-  const refusal = await refusalOf(parts, message, fence?.fenced_at ?? new Date(0));
-  if (refusal !== undefined) return { lifted: false, reason: refusal };
+  const verdict = await verdictOf(parts, message, fence?.fenced_at ?? new Date(0));
+  if (!verdict.good) return { lifted: false, reason: verdict.reason };
+  if (fence === undefined) return { lifted: false, reason: 'nothing-to-lift' };
+  const spent = await spendCounter(parts.db, verdict.signed);
+  if (spent !== undefined) return { lifted: false, reason: spent };
   const lifted = await parts.door.resume({
     scope: message.scope,
     by: message.by,
@@ -26,15 +30,16 @@ export async function liftFence(
   return lifted ? { lifted } : { lifted: false, reason: 'nothing-to-lift' };
 }
 
-/** Why a signed order to a run does not count now, or undefined; `since` is when what it is about began. */
-export async function refusalOf(
-  parts: Pick<Parts, 'db' | 'instance'>,
+/** Does a signed order to a run count now? `since` is when what it is about began. */
+export async function verdictOf(
+  parts: Pick<Parts, 'db' | 'instance' | 'trust'>,
   order: Signed,
   since: Date,
-): Promise<string | undefined> {
+): Promise<OrderVerdict> {
   const { policy } = await policyInForce(parts.db);
-  return signedRefusal(order, {
+  return judgeOrder(order, {
     instance: parts.instance,
+    relyingParty: parts.trust.relyingParty,
     register: await readRegister(parts.db, { persons: [order.by], keys: [order.keyId] }),
     policy,
     nowMs: (await databaseNow(parts.db)).getTime(),

@@ -4,7 +4,7 @@ import { Failure } from '../domain/errors.js';
 import { parseRunId } from '../domain/ids.js';
 import { readRun } from '../store/admissions.js';
 import type { ResolveVerdict } from './contract.js';
-import { refusalOf } from './lift-fence.js';
+import { verdictOf } from './lift-fence.js';
 import { recordOrder, refuseOrder } from './orders.js';
 import type { Parts } from './parts.js';
 
@@ -14,18 +14,17 @@ import type { Parts } from './parts.js';
  * @throws RUN_UNKNOWN
  */
 export async function orderRepair(
-  parts: Pick<Parts, 'db' | 'instance'>,
+  parts: Pick<Parts, 'db' | 'instance' | 'trust'>,
   message: ResolveMessage,
 ): Promise<ResolveVerdict> {
   const order = resolveMessageSchema.parse(message);
   const runId = parseRunId(order.runId);
   const row = await readRun(parts.db, runId);
   if (row === undefined) throw new Failure('RUN_UNKNOWN', `no run ${runId} was admitted here`);
-  const refusal =
-    order.action === 'retry'
-      ? await refusalOf(parts, order, row.door_at ?? row.admitted_at)
-      : 'nothing-to-resolve';
-  if (refusal !== undefined) return refuseOrder(parts, runId, 'resolve', refusal);
-  await recordOrder(parts, runId, order);
+  if (order.action !== 'retry') return refuseOrder(parts, runId, 'resolve', 'nothing-to-resolve');
+  const verdict = await verdictOf(parts, order, row.door_at ?? row.admitted_at);
+  if (!verdict.good) return refuseOrder(parts, runId, 'resolve', verdict.reason);
+  const spent = await recordOrder(parts, runId, order, verdict.signed);
+  if (spent !== undefined) return refuseOrder(parts, runId, 'resolve', spent);
   return { accepted: true, action: order.action, by: order.by };
 }

@@ -1,5 +1,6 @@
 import type { Instance } from '../domain/ids.js';
 import type { ProviderName } from '../domain/steps.js';
+import type { Trust } from '../domain/trust.js';
 import type { Database } from '../store/connect.js';
 import type { Clocks } from './deadline.js';
 import type { Door } from './door-contract.js';
@@ -48,6 +49,8 @@ export interface GatewayOptions {
   readonly egress: Egress;
   readonly httpTimeouts?: HttpTimeouts;
   readonly clocks?: Clocks;
+  /** Absent: no passkey counts and no root is pinned. */
+  readonly trust?: Trust;
 }
 
 /** The same, with defaults filled in and clients behind one maker. */
@@ -62,6 +65,7 @@ export interface Parts {
   readonly egress: Egress;
   readonly httpTimeouts: HttpTimeouts;
   readonly clocks: Clocks;
+  readonly trust: Trust;
 }
 
 export const settlingOf = (settling: Settling, provider: ProviderName, operation: string): number =>

@@ -40,7 +40,7 @@ export interface PlannedRun extends RunRecord {
 const requestOf = memoOfText(500, (text) => parseRequest(parseCanonical(text, REQUEST_BYTES_MAX)));
 
 /** @throws RUN_UNKNOWN when no such run was admitted */
-export async function loadRun(parts: Parts, runId: RunId): Promise<RunRecord> {
+export async function loadRun(parts: Pick<Parts, 'db'>, runId: RunId): Promise<RunRecord> {
   const row = await readRun(parts.db, runId);
   if (row === undefined) throw unknown(runId);
   return { runId, row, request: requestOf(row.request) };

@@ -1,3 +1,4 @@
+import type { SignatureVerdict } from '../domain/check-signature.js';
 import { resolveMessageSchema, resumeMessageSchema } from '../domain/documents.js';
 import type { ResolveMessage } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
@@ -9,7 +10,7 @@ import { wasHeldFromAbove, wasLifted, widerStops } from '../store/stop-scope.js'
 import type { ResolveVerdict } from './contract.js';
 import type { EffectRow } from './door-contract.js';
 import { contextOf } from './effect.js';
-import { liftFence, refusalOf } from './lift-fence.js';
+import { liftFence, verdictOf } from './lift-fence.js';
 import { refuseOrder, recordOrder } from './orders.js';
 import type { Parts } from './parts.js';
 import { reading } from './providers.js';
@@ -33,14 +34,19 @@ export async function resolve(
   if (known?.accepted === true) return { accepted: true, action: order.action, by: order.by };
   const run = await loadRun(parts, runId);
   const since = run.row.door_at ?? run.row.admitted_at;
-  const refusal = await refusalOf(parts, order, since);
-  if (refusal !== undefined) return refuseOrder(parts, runId, 'resolve', refusal);
+  const verdict = await verdictOf(parts, order, since);
+  if (!verdict.good) return refuseOrder(parts, runId, 'resolve', verdict.reason);
   if (order.step === 'verify-site' && order.action !== 'retry')
     return refuseOrder(parts, runId, 'resolve', 'nothing-to-resolve');
-  return act(parts, runId, order);
+  return act(parts, runId, order, verdict.signed);
 }
 
-async function act(parts: Parts, runId: RunId, order: ResolveMessage): Promise<ResolveVerdict> {
+async function act(
+  parts: Parts,
+  runId: RunId,
+  order: ResolveMessage,
+  signed: SignatureVerdict & { readonly good: true },
+): Promise<ResolveVerdict> {
   const step = order.step as EffectStep;
   const row = await parts.door.row(
     effectIdOf({ instance: parts.instance, runId, step, kind: 'act' }),
@@ -49,7 +55,8 @@ async function act(parts: Parts, runId: RunId, order: ResolveMessage): Promise<R
     order.action === 'done-by-hand' ? await readUndone(parts, runId, { step, row }) : undefined;
   if (undone !== undefined && 'reason' in undone)
     return refuseOrder(parts, runId, 'resolve', undone.reason);
-  await recordOrder(parts, runId, order);
+  const spent = await recordOrder(parts, runId, order, signed);
+  if (spent !== undefined) return refuseOrder(parts, runId, 'resolve', spent);
   if (undone !== undefined)
     await parts.door.closeRow({ runId, step, outcome: 'done-by-hand', ...undone });
   // With the door still open, giving up is only the cause on record: the unwinding that follows closes the row.

@@ -62,7 +62,22 @@ const personOf = (row: Row<'persons'>): PersonRecord => ({
 const keyOf = (row: Row<'keys'>): KeyRecord => ({
   keyId: row.key_id,
   person: row.person_id,
+  algorithm: row.algorithm,
   publicKey: row.public_key,
   activeFromMs: row.active_from.getTime(),
   revoked: row.revoked_at !== null,
+  ...(row.revoked_as === 'retired' && row.revoked_at !== null
+    ? { retiredAtMs: row.revoked_at.getTime() }
+    : {}),
+  ...(row.credential_id === null || row.rp_id === null || row.handle === null
+    ? {}
+    : {
+        passkey: {
+          credentialId: row.credential_id,
+          rpId: row.rp_id,
+          handle: row.handle,
+          counter: row.counter,
+          backupEligible: row.backup_eligible === true,
+        },
+      }),
 });

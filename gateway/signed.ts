@@ -1,13 +1,17 @@
 import { canonicalize, digestOf, parseCanonical } from '../domain/canonical.js';
-import { decodeBase64url } from '../domain/base64url.js';
-import type { Ed25519Signature } from '../domain/documents.js';
+import {
+  checkSignature,
+  counterRefusal,
+  type SignatureVerdict,
+} from '../domain/check-signature.js';
+import type { Signature } from '../domain/documents.js';
 import { instantToMs } from '../domain/instant.js';
 import type { Digest } from '../domain/ids.js';
 import type { Policy } from '../domain/policy/schema.js';
 import { ProtocolError } from '../domain/reasons.js';
 import { groupsOf } from '../domain/register.js';
 import type { Register } from '../domain/register.js';
-import { verifyStatement } from '../domain/signature.js';
+import type { RelyingParty } from '../domain/trust.js';
 
 /** A statement's own clock may be off by this much. In ms. */
 const SKEW_MS = 120_000;
@@ -18,7 +22,7 @@ export interface Signed {
   readonly by: string;
   readonly keyId: string;
   readonly at: string;
-  readonly signature: Ed25519Signature;
+  readonly signature: Signature;
 }
 
 /** The message as received, in canonical form: a string is parsed strictly, a value is made canonical. */
@@ -28,45 +32,59 @@ export function readMessage(message: unknown): { readonly value: unknown; readon
   return { value: parseCanonical(text), text };
 }
 
-/**
- * Why a signed order does not count, or undefined. In this order: instance, key, person, signature, group, clock. Who
- * may approve may also resolve and resume: the groups are those that the policy in force asks at its gates.
- */
-export function signedRefusal(
-  message: Signed,
-  of: {
-    readonly instance: string;
-    readonly register: Register;
-    readonly policy: Policy;
-    readonly nowMs: number;
-    /** The statement must not be older than this moment: what it is about had not happened yet. */
-    readonly sinceMs: number;
-    /** Groups whose members may sign this; absent: those that are asked at gates. */
-    readonly groups?: readonly string[];
-  },
-): string | undefined {
-  const { signature, ...statement } = message;
-  if (message.instance !== of.instance) return 'instance-mismatch';
-  const key = of.register.key(message.keyId);
-  const publicKey = key === undefined ? undefined : decodeBase64url(key.publicKey);
-  if (key === undefined || publicKey === undefined) return 'key-unknown';
-  if (key.revoked) return 'key-revoked';
-  if (of.nowMs < key.activeFromMs) return 'key-not-yet-active';
-  if (key.person !== message.by) return 'key-not-of-approver';
-  if (!verifyStatement(statement, signature, publicKey)) return 'signature-bad';
-  const person = of.register.person(message.by);
-  if (person?.kind !== 'human' || !person.active) return 'not-human';
-  const asked =
-    of.groups ?? of.policy.approvals.flatMap(({ allOf }) => allOf.map(({ group }) => group));
-  if (!groupsOf(person, of.policy).some((group) => asked.includes(group))) return 'not-in-group';
-  const atMs = instantToMs(message.at);
-  if (atMs === undefined || atMs > of.nowMs + SKEW_MS || atMs < of.sinceMs - SKEW_MS)
-    return 'clock-skew';
-  return undefined;
+export interface OrderFacts {
+  readonly instance: string;
+  readonly register: Register;
+  readonly policy: Policy;
+  readonly relyingParty?: RelyingParty | undefined;
+  readonly nowMs: number;
+  /** The statement must not be older than this moment: what it is about had not happened yet. */
+  readonly sinceMs: number;
+  /** Groups whose members may sign this; absent: those that are asked at gates. */
+  readonly groups?: readonly string[];
 }
 
-/** Names a signed order for ever, signature included. */
-export const orderDigestOf = (value: unknown): Digest => digestOf(value);
+/** A signed order that counts, with what a passkey said of itself: its counter is spent with what follows. */
+export type OrderVerdict =
+  | { readonly good: true; readonly signed: SignatureVerdict & { readonly good: true } }
+  | { readonly good: false; readonly reason: string };
+
+const no = (reason: string): OrderVerdict => ({ good: false, reason });
+
+/**
+ * Does a signed order count? In this order: instance, key, person, signature, counter, group, clock. Who may approve may
+ * also resolve and resume: the groups are those that the policy in force asks at its gates.
+ */
+export function judgeOrder(message: Signed, of: OrderFacts): OrderVerdict {
+  const { signature, ...statement } = message;
+  if (message.instance !== of.instance) return no('instance-mismatch');
+  const { by: person, keyId } = message;
+  const signed = checkSignature({ statement, signature, keyId, person }, of);
+  if (!signed.good) return no(signed.reason);
+  const counter = counterRefusal(signed);
+  if (counter !== undefined) return no(counter);
+  const record = of.register.person(person);
+  if (record?.kind !== 'human' || !record.active) return no('not-human');
+  const asked =
+    of.groups ?? of.policy.approvals.flatMap(({ allOf }) => allOf.map(({ group }) => group));
+  if (!groupsOf(record, of.policy).some((group) => asked.includes(group)))
+    return no('not-in-group');
+  return isTimely(message.at, of) ? { good: true, signed } : no('clock-skew');
+}
+
+function isTimely(at: string, { nowMs, sinceMs }: OrderFacts): boolean {
+  const atMs = instantToMs(at);
+  return atMs !== undefined && atMs <= nowMs + SKEW_MS && atMs >= sinceMs - SKEW_MS;
+}
+
+/**
+ * Names a signed order for ever, by its statement: the signature of a passkey has a second spelling that fits as well,
+ * and an order must not count again under it.
+ */
+export function orderDigestOf(message: { readonly signature: Signature }): Digest {
+  const members = Object.entries(message).filter(([name]) => name !== 'signature');
+  return digestOf(Object.fromEntries(members));
+}
 
 /** The reason of an error that a message's bytes brought, or the error itself again. */
 export function reasonOf(error: unknown): string {

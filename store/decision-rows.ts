@@ -1,13 +1,55 @@
 import { sql } from 'kysely';
+import type { GroupEvidence } from '../domain/group-evidence.js';
+import type { AssertionFacts } from '../domain/webauthn.js';
 import type { Executor } from './connect.js';
 import type { Row } from './schema.js';
 
-/** The decision of these very bytes, if it was accepted before. */
+/** The decision of these very bytes, or of this statement under another spelling of its signature, if it was accepted before. */
 export async function readDecisionRow(
   db: Executor,
-  sha256: string,
+  of: { readonly sha256: string; readonly statementSha256: string },
 ): Promise<Row<'decisions'> | undefined> {
-  return db.selectFrom('decisions').selectAll().where('digest', '=', sha256).executeTakeFirst();
+  return db
+    .selectFrom('decisions')
+    .selectAll()
+    .where((eb) =>
+      eb.or([eb('digest', '=', of.sha256), eb('statement_digest', '=', of.statementSha256)]),
+    )
+    .executeTakeFirst();
+}
+
+/** Accepted decisions of a gate but those of keys that are compromised, in the order in which they were recorded. */
+export async function decisionsStanding(db: Executor, gateId: string): Promise<Row<'decisions'>[]> {
+  return db
+    .selectFrom('decisions')
+    .selectAll()
+    .where('gate_id', '=', gateId)
+    .where('accepted', '=', true)
+    .where((eb) =>
+      // guard: what a compromised key has said counts no more; a withdrawal only takes away.
+      eb.or([
+        eb('decision', '=', 'withdraw'),
+        eb('key_id', 'is', null),
+        eb(
+          'key_id',
+          'not in',
+          eb.selectFrom('keys').select('keys.key_id').where('keys.revoked_as', '=', 'compromised'),
+        ),
+      ]),
+    )
+    .orderBy('recorded_at')
+    .execute();
+}
+
+/** Has an effect used the grant of this gate? */
+export async function isUsed(db: Executor, gateId: string): Promise<boolean> {
+  const use = await db
+    .selectFrom('grant_uses')
+    .select('effect_id')
+    .where('gate_id', '=', gateId)
+    .limit(1)
+    .executeTakeFirst();
+  return use !== undefined;
 }
 
 /** Accepted decisions of a gate, in the order in which they were recorded. */
@@ -30,11 +72,14 @@ export async function insertDecision(
     readonly runId: string;
     readonly person: string;
     readonly keyId: string;
-    readonly decision: 'approve' | 'reject';
+    readonly decision: 'approve' | 'reject' | 'withdraw';
     readonly message: string;
+    readonly statementSha256: string;
     readonly signature: string;
     readonly reason: string | undefined;
     readonly road: Row<'decisions'>['road'];
+    readonly evidence: readonly GroupEvidence[];
+    readonly assertion: AssertionFacts | undefined;
   },
 ): Promise<void> {
   await tx
@@ -52,6 +97,13 @@ export async function insertDecision(
       reason: decision.reason ?? null,
       road: decision.road,
       recorded_at: sql<Date>`countersign_now()`,
+      statement_digest: decision.statementSha256,
+      round: sql<number>`(select count(*) from decisions d where d.gate_id = ${decision.gateId}
+        and d.person_id = ${decision.person} and d.accepted and d.decision = 'approve')`,
+      evidence: JSON.stringify(decision.evidence),
+      counter: decision.assertion?.counter ?? null,
+      backup_eligible: decision.assertion?.backupEligible ?? null,
+      backed_up: decision.assertion?.backedUp ?? null,
     })
     .execute();
 }

@@ -31,7 +31,10 @@ export interface GrantFacts {
   /** The revision of the plan that the gate was opened over. */
   readonly gatePlan: Plan | undefined;
   /** Its accepted decisions, in the order in which they were recorded. */
-  readonly decisions: readonly Pick<Row<'decisions'>, 'statement' | 'person_id' | 'key_id'>[];
+  readonly decisions: readonly Pick<
+    Row<'decisions'>,
+    'statement' | 'person_id' | 'key_id' | 'recorded_at' | 'evidence'
+  >[];
   readonly persons: readonly Row<'persons'>[];
   readonly keys: readonly Row<'keys'>[];
 }
@@ -42,7 +45,7 @@ interface RawGrantFacts {
   readonly policy_document: string | null;
   readonly gate: GrantFacts['gate'] | null;
   readonly gate_plan: string | null;
-  readonly decisions: GrantFacts['decisions'];
+  readonly decisions: readonly Json[];
   readonly persons: readonly Json[];
   readonly keys: readonly Json[];
 }
@@ -67,7 +70,7 @@ export async function readGrantFacts(
         : { version, digest, document: raw.policy_document },
     gate: raw.gate ?? undefined,
     gatePlan: raw.gate_plan === null ? undefined : (JSON.parse(raw.gate_plan) as Plan),
-    decisions: raw.decisions,
+    decisions: raw.decisions.map((row) => revived<'decisions'>(row)),
     persons: raw.persons.map((row) => revived<'persons'>(row)),
     keys: raw.keys.map((row) => revived<'keys'>(row)),
   };
@@ -77,7 +80,7 @@ export async function readGrantFacts(
 const INSTANT = /_(?:at|from|since|until)$/;
 
 /** A whole row that came as JSON, its instants made dates again. */
-function revived<Table extends 'persons' | 'keys'>(row: Json): Row<Table> {
+function revived<Table extends 'persons' | 'keys' | 'decisions'>(row: Json): Row<Table> {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => [
       name,

@@ -22,6 +22,7 @@ import { deliveries } from './migrations/0050-deliveries.js';
 import { gateMoments } from './migrations/0050-gate-moments.js';
 import { moneyOverTime } from './migrations/0061-money-over-time.js';
 import { closedAt } from './migrations/0070-closed-at.js';
+import { passkeys } from './migrations/0040-passkeys.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -54,6 +55,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0050-gate-moments': migration(gateMoments),
   '0061-money-over-time': migration(moneyOverTime),
   '0070-closed-at': migration(closedAt),
+  '0040-passkeys': migration(passkeys),
 };
 
 export interface MigrateOptions {

@@ -26,6 +26,13 @@ import type {
 } from './schema-reconcile.js';
 import type { CredentialStatesTable, ProviderTokensTable } from './schema-tokens.js';
 import type { DeliveriesTable, NoticeQueueTable, NoticesTable } from './schema-notices.js';
+import type {
+  DecisionsTable,
+  KeyApprovalsTable,
+  KeyEnrolmentsTable,
+  KeyRevocationsTable,
+  KeysTable,
+} from './schema-keys.js';
 
 /** jsonb: written as JSON text, read as a value. */
 type Json<T> = ColumnType<T, string, string>;
@@ -64,20 +71,6 @@ export interface PersonsTable {
   groups: Generated<string[]>;
   active: Generated<boolean>;
   created_at: Date;
-}
-
-export interface KeysTable {
-  key_id: string;
-  person_id: string;
-  algorithm: Generated<'ed25519'>;
-  /** Raw public key, base64url. */
-  public_key: string;
-  label: Generated<string>;
-  enrolled_at: Date;
-  active_from: Date;
-  revoked_at: Date | null;
-  revoked_as: 'retired' | 'compromised' | null;
-  compromised_since: Date | null;
 }
 
 export interface RunsTable {
@@ -192,24 +185,6 @@ export interface GatesTable {
   escalate_at: Generated<Date | null>;
   reminded_at: Generated<Date | null>;
   escalated_at: Generated<Date | null>;
-}
-
-export interface DecisionsTable {
-  /** SHA-256 of the received bytes. */
-  digest: string;
-  gate_id: string | null;
-  run_id: string;
-  person_id: string | null;
-  key_id: string | null;
-  decision: string | null;
-  statement: string;
-  signature: string | null;
-  accepted: boolean;
-  reason: string | null;
-  road: 'signal' | 'update' | 'cli' | 'http';
-  /** Of an unsigned reject: the session in which it was said. */
-  session_id: Generated<string | null>;
-  recorded_at: Date;
 }
 
 export interface GrantUsesTable {
@@ -357,6 +332,9 @@ export interface Schema {
   policies: PoliciesTable;
   persons: PersonsTable;
   keys: KeysTable;
+  key_enrolments: KeyEnrolmentsTable;
+  key_approvals: KeyApprovalsTable;
+  key_revocations: KeyRevocationsTable;
   agents: AgentsTable;
   agent_owners: AgentOwnersTable;
   accounts: AccountsTable;

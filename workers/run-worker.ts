@@ -221,6 +221,7 @@ async function openGateway(
       providers: settings.providers,
       credentials: settings.credentials,
       settling: settings.settling,
+      ...(settings.trust === undefined ? {} : { trust: settings.trust }),
       ...(settings.httpTimeouts === undefined ? {} : { httpTimeouts: settings.httpTimeouts }),
       egress: createEgress(
         settings.edgeOrigin === undefined ? {} : { edgeOverride: settings.edgeOrigin },

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { readEndpoints, readSandboxEndpoints, type SandboxEndpoints } from '../config/endpoints.js';
 import { UnreachableError, UsageError } from '../config/errors.js';
+import { trustOf } from '../config/trust.js';
+import type { Trust } from '../domain/trust.js';
 import type { Config } from '../config/load.js';
 import { readPrivateFile } from '../config/private-files.js';
 import { CLOUDFLARE_ORIGIN } from '../gateway/cloudflare/client.js';
@@ -26,6 +28,8 @@ export interface GatewaySettings {
   readonly credentials: Credentials;
   readonly settling: Settling;
   readonly httpTimeouts?: HttpTimeouts;
+  /** Whose signatures count. */
+  readonly trust?: Trust;
   /** Origin of the sandbox's edge; absent when providers are live. */
   readonly edgeOrigin?: string;
 }
@@ -77,6 +81,7 @@ export async function gatewaySettings(
   if (config.providers === 'live')
     return {
       databaseUrl,
+      trust: trustOf(config),
       providers: 'live',
       credentials: liveCredentials(config, HELD[role]),
       settling: LIVE_SETTLING,
@@ -84,6 +89,7 @@ export async function gatewaySettings(
   const sandbox = sandboxOf(config);
   return {
     databaseUrl,
+    trust: trustOf(config),
     providers: 'sandbox',
     credentials: await mintedCredentials(sandbox, HELD[role]),
     settling: SANDBOX_SETTLING,

@@ -11,6 +11,7 @@ import type { SigningKey } from '../../client/keys.js';
 import type { RunHandle } from '../../client/run-handle.js';
 import { createDoor } from '../../gateway/door.js';
 import { liftFence } from '../../gateway/lift-fence.js';
+import { PLAIN_TRUST } from '../../domain/trust.js';
 import { parseInstance } from '../../domain/ids.js';
 import { canonicalize } from '../../domain/canonical.js';
 import type { ActionDocument, CardDocument, DecideMessage } from '../../domain/documents.js';
@@ -348,7 +349,7 @@ async function resumeAll({ db, instance, key }: Scene): Promise<void> {
     key,
   );
   const answer = await liftFence(
-    { db, door: createDoor(db), instance: parseInstance(instance) },
+    { db, door: createDoor(db), instance: parseInstance(instance), trust: PLAIN_TRUST },
     message,
   );
   if (!answer.lifted) throw new StoryFailed(`the stop was not lifted: ${answer.reason}`);

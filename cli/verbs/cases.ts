@@ -208,7 +208,10 @@ async function close(context: Context, id: string, options: CloseOptions): Promi
     },
     approver.key,
   );
-  const answer = await closeCase({ db, instance: parseInstance(instance) }, message);
+  const answer = await closeCase(
+    { db, instance: parseInstance(instance), trust: context.trust() },
+    message,
+  );
   if (!answer.closed)
     throw new Explanation({
       message: `case ${id} was not closed: ${refusalWords(answer.reason)}. Nothing was changed.`,

@@ -122,7 +122,7 @@ async function activate(
   } finally {
     terminal.close();
   }
-  const answer = await activateSigned({ db, instance }, policy, messages);
+  const answer = await activateSigned({ db, instance, trust: context.trust() }, policy, messages);
   if (answer.activated) {
     context.print({ version: answer.version, digest, name: policy.name }, [
       `${context.style.good('In force')}: ${policy.name}, version ${answer.version}.`,

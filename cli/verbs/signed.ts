@@ -161,7 +161,10 @@ async function resumeRun(
 async function lift(context: Context, message: ResumeMessage): Promise<void> {
   const db = await context.database();
   const instance = parseInstance(await context.instance());
-  const answer = await liftFence({ db, door: createDoor(db), instance }, message);
+  const answer = await liftFence(
+    { db, door: createDoor(db), instance, trust: context.trust() },
+    message,
+  );
   if (answer.lifted) return;
   throw new UsageError({
     what: `the stop over ${message.scope} was not lifted: ${refusalWords(answer.reason)}`,
@@ -225,6 +228,7 @@ async function orderedRepair(context: Context, message: ResolveMessage): Promise
   const parts = {
     db: await context.database(),
     instance: parseInstance(await context.instance()),
+    trust: context.trust(),
   };
   const { runId } = message;
   const verdict = await orderRepair(parts, message);

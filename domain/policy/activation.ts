@@ -18,3 +18,9 @@ export function activationRule(policy: Policy): Rule | undefined {
     })
   );
 }
+
+/** The groups whose members admit another person's key, and revoke it. Undefined: nobody. */
+export function keyAdministrators(policy: Policy): readonly string[] | undefined {
+  const named = policy.keys?.administrators;
+  return named === undefined ? activationRule(policy)?.allOf.map(({ group }) => group) : [named];
+}

@@ -1,6 +1,7 @@
 import { DATA_CLASSES } from '../data-class.js';
 import { explainNotices } from './explain-notices.js';
 import { marksOf } from './marks.js';
+import { keysExplained } from './keys.js';
 import type { Policy } from './schema.js';
 
 /**
@@ -142,6 +143,7 @@ function people(policy: Policy): string[] {
     activation === undefined
       ? '- Another policy is put in force by those who sign off the dearest action in production.'
       : `- Another policy is put in force by ${activation.allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ')}.`,
+    ...keysExplained(policy.keys),
     ...groups.map(({ name, persons }) => `- Group ${name}: ${list(persons)}.`),
     `- Classes of data, from the harmless to the delicate: ${DATA_CLASSES.join(', ')}.`,
   ];

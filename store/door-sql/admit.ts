@@ -29,7 +29,9 @@ begin
        select 1 from decisions r left join keys k on k.key_id = r.key_id
          left join persons h on h.person_id = r.person_id
         where r.digest in (select jsonb_array_elements_text(v_decisions))
-          and (k.key_id is null or k.revoked_at is not null or k.person_id <> r.person_id
+          and (k.key_id is null or k.person_id <> r.person_id
+               -- a retired key leaves standing what was accepted before
+               or k.revoked_as = 'compromised' or k.revoked_at <= r.recorded_at
                or h.active is distinct from true)) /* end */ then
     return 'KEY_REVOKED';
   end if;

@@ -27,7 +27,7 @@ begin
        where g.run_id = p_run and p_digest = any(g.actions)
        order by g.opened_at desc, g.revision desc limit 1
     ), counted as materialized (
-      select d.statement, d.person_id, d.key_id, d.recorded_at from decisions d
+      select d.statement, d.person_id, d.key_id, d.recorded_at, d.evidence from decisions d
        where d.gate_id = (select n.gate_id from newest n) and d.accepted
     )
     select countersign_now(), jsonb_build_object('version', o.version, 'digest', o.digest),

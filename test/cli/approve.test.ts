@@ -7,7 +7,7 @@ import { newKeyFile } from '../../client/keys.js';
 import { decodeBase64url } from '../../domain/base64url.js';
 import { canonicalize, digestOf } from '../../domain/canonical.js';
 import { readDecision } from '../../domain/decide.js';
-import type { CardDocument, GateDocument } from '../../domain/documents.js';
+import type { CardDocument, Ed25519Signature, GateDocument } from '../../domain/documents.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import { requestDigestOf } from '../../domain/request.js';
 import { verifyStatement } from '../../domain/signature.js';
@@ -168,7 +168,9 @@ describe('approve', () => {
     const { publicKey } = JSON.parse(readFileSync(path.join(folder, 'ada.json'), 'utf8')) as {
       publicKey: string;
     };
-    expect(verifyStatement(statement, signature!, decodeBase64url(publicKey)!)).toBe(true);
+    expect(
+      verifyStatement(statement, signature as Ed25519Signature, decodeBase64url(publicKey)!),
+    ).toBe(true);
     expect(statement).toMatchObject({ approver: 'p_ada', decision: 'approve', surface: 'offline' });
     expect(command).toBe(
       `temporal workflow signal --workflow-id provision/irreversible --name decide --input '${JSON.stringify(decision)}'`,

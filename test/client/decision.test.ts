@@ -15,6 +15,7 @@ import {
   decideMessageSchema,
   resolveMessageSchema,
   resumeMessageSchema,
+  type Ed25519Signature,
 } from '../../domain/documents.js';
 import { verifyStatement } from '../../domain/signature.js';
 import { gateOf, received } from '../cli/gate-fixture.js';
@@ -32,8 +33,10 @@ test('a decision names the digest of the very gate that was shown, and verifies 
   const message = signDecision(verified, deciding, key);
   expect(decideMessageSchema.parse(message).actionDigest).toBe(digestOf(made.gate));
   const { statement, signature } = readDecision(message);
-  expect(verifyStatement(statement, signature!, publicKey)).toBe(true);
-  expect(verifyStatement({ ...statement, decision: 'reject' }, signature!, publicKey)).toBe(false);
+  expect(verifyStatement(statement, signature as Ed25519Signature, publicKey)).toBe(true);
+  expect(
+    verifyStatement({ ...statement, decision: 'reject' }, signature as Ed25519Signature, publicKey),
+  ).toBe(false);
 });
 
 test('resolve and resume are statements of their own types', () => {
@@ -41,7 +44,7 @@ test('resolve and resume are statements of their own types', () => {
   const resolve = signResolve({ ...common, runId: 'a', step: 'deploy-site', action: 'retry' }, key);
   const resume = signResume({ ...common, scope: 'run/a' }, key);
   const { signature, ...statement } = resolveMessageSchema.parse(resolve);
-  expect(verifyStatement(statement, signature, publicKey)).toBe(true);
+  expect(verifyStatement(statement, signature as Ed25519Signature, publicKey)).toBe(true);
   expect(resumeMessageSchema.parse(resume).type).toBe('countersign.resume.v1');
   expect(verifyStatement(statement, resume.signature, publicKey)).toBe(false);
 });

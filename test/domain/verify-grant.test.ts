@@ -8,7 +8,7 @@ import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { registerOf } from '../../domain/register.js';
 import { requestDigestOf } from '../../domain/request.js';
 import { keyIdOf, publicKeyOf, signStatement } from '../../domain/signature.js';
-import { type GrantUse, verifyGrant } from '../../domain/verify-grant.js';
+import { type GrantUse, type StoredDecision, verifyGrant } from '../../domain/verify-grant.js';
 import { firstQuote, instance, nowMs, planWith, requestWith } from './fixtures.js';
 
 const policy = builtInPolicy({
@@ -72,7 +72,7 @@ function decisionOf(
   name: Name,
   changes: Record<string, unknown> = {},
   signer: Name = name,
-): string {
+): StoredDecision {
   const statement = {
     type: 'countersign.decision.v1',
     instance,
@@ -85,8 +85,17 @@ function decisionOf(
     decidedAt: '2026-11-21T09:05:00.000Z',
     ...changes,
   };
-  return canonicalize({ ...statement, signature: signStatement(statement, seedOf(signer)) });
+  const message = canonicalize({
+    ...statement,
+    signature: signStatement(statement, seedOf(signer)),
+  });
+  return { message, acceptedMs: Date.parse('2026-11-21T09:06:00.000Z'), claimed: [] };
 }
+
+const bent = (one: StoredDecision, from: string | RegExp, to: string): StoredDecision => ({
+  ...one,
+  message: one.message.replace(from, to),
+});
 
 function use(changes: Partial<GrantUse> = {}): GrantUse {
   return {
@@ -208,12 +217,37 @@ describe('a grant', () => {
     ],
     [
       'an unsigned decision',
-      { decisions: [decisionOf('alice'), decisionOf('bob').replace(/,"signature":\{[^}]*\}/, '')] },
+      { decisions: [decisionOf('alice'), bent(decisionOf('bob'), /,"signature":\{[^}]*\}/, '')] },
+      'rule-not-met',
+    ],
+    [
+      'a key that was retired before its decision was accepted',
+      {
+        register: registerOf(
+          persons,
+          keys.map((key) => ({
+            ...key,
+            revoked: key.person === 'p_bob',
+            retiredAtMs: Date.parse('2026-11-21T09:06:00.000Z'),
+          })),
+        ),
+      },
+      'rule-not-met',
+    ],
+    [
+      'an approve that its signer has withdrawn',
+      {
+        decisions: [
+          decisionOf('alice'),
+          decisionOf('bob'),
+          decisionOf('bob', { decision: 'withdraw' }),
+        ],
+      },
       'rule-not-met',
     ],
     [
       'a decision bent after signing',
-      { decisions: [decisionOf('alice'), decisionOf('bob').replace('09:05', '09:06')] },
+      { decisions: [decisionOf('alice'), bent(decisionOf('bob'), '09:05', '09:06')] },
       'rule-not-met',
     ],
     [
@@ -342,6 +376,30 @@ describe('a grant', () => {
         policy: builtInPolicy({
           override: { approvals: [{ tier: 'sign-off', allOf: [{ group: 'finance', count: 1 }] }] },
         }),
+      },
+    ],
+    [
+      'a key that was retired after its decision was accepted',
+      {
+        register: registerOf(
+          persons,
+          keys.map((key) => ({
+            ...key,
+            revoked: key.person === 'p_bob',
+            retiredAtMs: Date.parse('2026-11-21T09:07:00.000Z'),
+          })),
+        ),
+      },
+    ],
+    [
+      'a withdrawal and an approve after it',
+      {
+        decisions: [
+          decisionOf('alice'),
+          decisionOf('bob'),
+          decisionOf('bob', { decision: 'withdraw' }),
+          decisionOf('bob', { decidedAt: '2026-11-21T09:05:01.000Z' }),
+        ],
       },
     ],
     [
