@@ -7,6 +7,7 @@ import { registerPlan } from './verbs/plan.js';
 import { registerPolicy } from './verbs/policy.js';
 import { registerPretend } from './verbs/pretend.js';
 import { registerProcesses } from './verbs/processes.js';
+import { registerReconcile } from './verbs/reconcile.js';
 import { registerRegister } from './verbs/register.js';
 import { registerServices } from './verbs/services.js';
 
@@ -26,6 +27,7 @@ export const LIGHT_REGISTERS: readonly Register[] = [
   named('approve <run>', 'reject <run>', 'stop', 'resume', 'resolve <run>'),
   registerLedger,
   registerCases,
+  registerReconcile,
   named('status', 'doctor'),
   registerRegister,
   registerPolicy,

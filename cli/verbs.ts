@@ -9,6 +9,7 @@ import { registerPolicy } from './verbs/policy.js';
 import { registerPretend } from './verbs/pretend.js';
 import { registerProcesses } from './verbs/processes.js';
 import { registerProvision } from './verbs/provision.js';
+import { registerReconcile } from './verbs/reconcile.js';
 import { registerRegister } from './verbs/register.js';
 import { registerRuns } from './verbs/runs.js';
 import { registerServices } from './verbs/services.js';
@@ -30,6 +31,7 @@ export const REGISTERS: readonly Register[] = [
   registerSigned,
   registerLedger,
   registerCases,
+  registerReconcile,
   registerStatus,
   registerRegister,
   registerPolicy,

@@ -17,6 +17,7 @@ import type { GatewaySettings, TemporalSettings, WorkerRole } from './settings.j
 import { startNotifier } from './notifier.js';
 import type { NoticeSettings } from './notice-settings.js';
 import { checkDatabase, checkSearchAttributes } from './startup-checks.js';
+import { startReconciler } from './reconciler.js';
 import { startSweeper } from './sweeper.js';
 
 export interface WorkerSetup {
@@ -104,8 +105,13 @@ export async function runWorker(setup: WorkerSetup): Promise<RunningWorker> {
             ...(setup.failpoint === undefined ? {} : { failpoint: setup.failpoint }),
           })
         : undefined;
+    const stopReconciler =
+      stopSweeper === undefined || opened === undefined
+        ? undefined
+        : startReconciler({ parts: opened.parts, log });
     const close = async (): Promise<void> => {
       await stopSweeper?.();
+      await stopReconciler?.();
       await stopNotifier?.();
       await connection.close();
       await opened?.db.destroy();

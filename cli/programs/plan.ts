@@ -7,7 +7,7 @@ import { parseRequest } from '../../domain/request.js';
 import { previewRun } from '../../workers/preview.js';
 import { explain } from '../explain.js';
 
-/** The process behind `countersign plan`: a request on stdin, `{ plan }` or `{ error }` on stdout. */
+/** The process behind `countersign plan`: a request on stdin, `{ answer }` or `{ error }` on stdout. */
 process.stdout.write(`${JSON.stringify(await answer())}\n`);
 
 async function answer(): Promise<object> {
@@ -25,7 +25,7 @@ async function answer(): Promise<object> {
       },
     });
     const request = parseRequest(JSON.parse(await text(process.stdin)));
-    return { plan: await previewRun(config, parseRunId(values.run ?? ''), request) };
+    return { answer: await previewRun(config, parseRunId(values.run ?? ''), request) };
   } catch (error) {
     return { error: explain(error) };
   }

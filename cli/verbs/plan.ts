@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { Plan } from '../../domain/plan.js';
 import type { Request } from '../../domain/request.js';
+import { askProgram } from '../ask-program.js';
 import type { Register } from '../cli.js';
 import type { CommonOptions, Context } from '../context.js';
-import { EXIT, Explanation, type Explained } from '../explain.js';
+import { EXIT } from '../explain.js';
 import { planLines } from '../plan-view.js';
 import { loadRequest } from '../request.js';
 
@@ -31,20 +30,13 @@ export const registerPlan: Register = (verbs) => {
     );
 };
 
-async function preview(context: Context, request: Request, options: CommonOptions): Promise<Plan> {
-  const runId = `plan-${randomBytes(5).toString('hex')}`;
-  const config = options.config === undefined ? [] : ['--config', options.config];
-  const args = [PROGRAM, '--run', runId, '--data', context.config.dataDir, ...config];
-  const child = spawn(process.execPath, args, {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    cwd: context.io.cwd,
-    env: context.io.variables,
-    signal: context.io.interrupted,
-  });
-  child.stdin.end(JSON.stringify(request));
-  const answer = JSON.parse(await text(child.stdout)) as { plan?: Plan; error?: Explained };
-  if (answer.plan !== undefined) return answer.plan;
-  throw new Explanation(
-    answer.error ?? { message: 'planning gave no answer', exitCode: 1, code: 'UNEXPECTED' },
+const preview = (context: Context, request: Request, options: CommonOptions): Promise<Plan> =>
+  askProgram<Plan>(
+    context,
+    {
+      file: PROGRAM,
+      args: ['--run', `plan-${randomBytes(5).toString('hex')}`],
+      input: request,
+    },
+    options,
   );
-}

@@ -133,6 +133,26 @@ const setChoice = person({ name: z.string(), value: z.string() }, ({ state }, { 
   return { name, value };
 });
 
+/** Somebody changes what a subscription costs, in the dashboard: from its next period on, as without a proration. */
+const changeSubscription = person(
+  {
+    subscription: z.string(),
+    price: z.string().optional(),
+    quantity: z.int().min(1).max(1_000).optional(),
+  },
+  (call, { subscription: id, price: name, quantity }) => {
+    const held = call.find('subscriptions', 'subscription', id, 'subscription');
+    const [item] = held.items.data;
+    const price = name === undefined ? item?.price : priceOf(call.state, name);
+    if (item === undefined || price === undefined) {
+      throw new BadMember('price', `there is no price ${name ?? ''}`);
+    }
+    item.price = price;
+    item.quantity = quantity ?? item.quantity;
+    return { subscription: id, price: price.id, quantity: item.quantity };
+  },
+);
+
 /** What a person would do at Stripe, or in Stripe's own pages. */
 export const stripePeople: Readonly<Record<string, PersonAction>> = {
   'add-payment-method': person(
@@ -160,6 +180,7 @@ export const stripePeople: Readonly<Record<string, PersonAction>> = {
     return { mended: mended.map(({ id }) => id) };
   }),
   'set-price': setPrice,
+  'change-subscription': changeSubscription,
   'confirm-payment': confirmPayment,
   dispute: person({ charge: z.string() }, (call, { charge }) =>
     dispute(call, call.find('charges', 'charge', charge, 'charge')),

@@ -4,7 +4,7 @@ import { callCli, programForHelp } from './run-in-process.js';
 
 const VERBS = (
   'up, demo, provision FILE, runs, show RUN, watch RUN, why RUN, inbox, approve RUN, reject RUN, stop, resume, resolve RUN, ' +
-  'plan FILE, ledger, cases list, cases show ID, cases close ID, status, doctor, keys new FILE, keys enrol FILE, keys revoke KEYID, people, agents list, ' +
+  'plan FILE, ledger, cases list, cases show ID, cases close ID, reconcile, status, doctor, keys new FILE, keys enrol FILE, keys revoke KEYID, people, agents list, ' +
   'agents add ID, agents off ID, agents on ID, principals list, principals add EMAIL, principals erase PRINCIPAL, services new ID, ' +
   'policy check FILE, policy explain FILE, policy diff OLD NEW, policy activate FILE, policy show, policy history, policy at DATE, worker, sandbox, migrate, pretend DOING MEMBERS'
 ).split(', ');

@@ -225,7 +225,7 @@ test('the first touch of a month reserves every renewal at every scope before an
   const { rows } = await sql<{ scope: string; standing: number }>`
     select scope, standing_minor as standing from balances
      where month = ${month} and scope like 'first-_' order by scope`.execute(scratch.db);
-  expect(rows.map(({ standing }) => Number(standing))).toEqual([60, 60]);
+  expect(rows.map(({ standing }) => standing)).toEqual([60, 60]);
   expect(await reserveAgain('first-a', 41)).toBe('refused');
   expect(await reserveAgain('first-a', 40)).toBe('granted');
   expect(await alerts('first-b')).toEqual([50, 50]);
