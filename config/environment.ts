@@ -56,3 +56,12 @@ function baseFolder(variables: Variables, name: string, underHome: string): stri
 export function startNonce(variables: Variables): string | undefined {
   return variables['COUNTERSIGN_NONCE'];
 }
+
+/**
+ * Layers that a stop leaves out, so that a test sees what it then says: `COUNTERSIGN_TEST_DISABLE_LAYER=identity`. Only
+ * an embedded instance listens to it.
+ */
+export function disabledLayers(variables: Variables): readonly string[] {
+  const value = variables['COUNTERSIGN_TEST_DISABLE_LAYER'] ?? '';
+  return value.split(',').filter((name) => name !== '');
+}

@@ -48,7 +48,11 @@ export interface Door {
     proven: boolean;
     /** What the stop wants of the runs under it; absent: `unwind`, which overrules `hold`. */
     mode?: 'unwind' | 'hold';
+    /** Layers that a test leaves out; a production instance takes no notice. */
+    off?: readonly LayerName[];
   }): Promise<StopRecord>;
+  /** What stands of the last stop over a scope, as it reads back; undefined: nothing is stopped there. */
+  layers(scope: string): Promise<StandingLayers | undefined>;
   /** Lifts a fence; the caller has verified the signed statement whose digest is given. */
   resume(ask: { scope: string; by: string; statementDigest: Digest }): Promise<boolean>;
   /** fenced at, drained at, and what is not yet drained. */
@@ -217,6 +221,20 @@ export type CauseRecord =
   | { readonly kind: 'denied' | 'stopped' }
   | { readonly kind: 'resolved'; readonly step: string }
   | { readonly kind: 'temporal'; readonly status: string };
+
+/** The layers of a stop; each holds by itself. */
+export type LayerName = 'gateway' | 'runtime' | 'identity' | 'payment';
+
+/** A layer that does not stand has no time. */
+export interface StandingLayers {
+  readonly fencedAt: string | undefined;
+  readonly identityAt: string | undefined;
+  readonly paymentAt: string | undefined;
+  /** Agents that lie wholly in the scope, and are suspended. */
+  readonly agents: number;
+  /** Tokens for actions at providers that are not yet known to be revoked. */
+  readonly tokens: number;
+}
 
 /** A stop in force. */
 export interface Fence {

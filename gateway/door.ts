@@ -19,6 +19,7 @@ import type {
   Refusal,
   SettleAsk,
   Settled,
+  StandingLayers,
   StopRecord,
   UndoAsk,
 } from './door-contract.js';
@@ -111,12 +112,16 @@ function unwinding(db: Database): Part<Unwinding> {
   };
 }
 
-function fencing(db: Database): Part<'stop' | 'resume' | 'drained' | 'fences'> {
+function fencing(db: Database): Part<'stop' | 'resume' | 'drained' | 'fences' | 'layers'> {
   return {
-    stop: async ({ scope, reason, by, proven, mode = 'unwind' }) => {
-      await query(db, sql`select door_stop(${scope}, ${reason}, ${by}, ${proven}, ${mode})`);
+    stop: async ({ scope, reason, by, proven, mode = 'unwind', off = [] }) => {
+      await query(
+        db,
+        sql`select door_stop(${scope}, ${reason}, ${by}, ${proven}, ${mode}, ${[...off]}::text[])`,
+      );
       return drained(db, scope);
     },
+    layers: (scope: string) => layers(db, scope),
     resume: async ({ scope, by, statementDigest }) => {
       const call = sql`select * from door_resume(${scope}, ${by}, ${statementDigest}) as lifted`;
       return (await one<{ lifted: boolean }>(db, call)).lifted;
@@ -135,6 +140,25 @@ function fencing(db: Database): Part<'stop' | 'resume' | 'drained' | 'fences'> {
       return rows;
     },
   };
+}
+
+async function layers(db: Database, scope: string): Promise<StandingLayers | undefined> {
+  const [row] = await query<{
+    fenced_at: Date | null;
+    identity_at: Date | null;
+    payment_at: Date | null;
+    agents: number;
+    tokens: number;
+  }>(db, sql`select * from door_layers(${scope})`);
+  return row === undefined
+    ? undefined
+    : {
+        fencedAt: row.fenced_at?.toISOString(),
+        identityAt: row.identity_at?.toISOString(),
+        paymentAt: row.payment_at?.toISOString(),
+        agents: row.agents,
+        tokens: row.tokens,
+      };
 }
 
 async function drained(db: Database, scope: string): Promise<StopRecord> {

@@ -2,7 +2,7 @@ import { scopeSchema } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
 import type { RunId } from '../domain/ids.js';
 import { openGatesInScope } from '../store/stop-scope.js';
-import type { StopRecord } from './door-contract.js';
+import type { LayerName, StopRecord } from './door-contract.js';
 import type { Parts } from './parts.js';
 import { voidGate } from './void-gate.js';
 
@@ -22,6 +22,8 @@ export async function stop(
     readonly proven: boolean;
     /** What is wanted of the runs under it; absent: `unwind`. */
     readonly mode?: 'unwind' | 'hold';
+    /** Layers that a test leaves out. */
+    readonly off?: readonly LayerName[];
   },
 ): Promise<StopRecord> {
   const scope = scopeSchema.safeParse(ask.scope);

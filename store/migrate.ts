@@ -23,6 +23,7 @@ import { gateMoments } from './migrations/0050-gate-moments.js';
 import { moneyOverTime } from './migrations/0061-money-over-time.js';
 import { closedAt } from './migrations/0070-closed-at.js';
 import { passkeys } from './migrations/0040-passkeys.js';
+import { stopLayers } from './migrations/0090-stop-layers.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -56,6 +57,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0061-money-over-time': migration(moneyOverTime),
   '0070-closed-at': migration(closedAt),
   '0040-passkeys': migration(passkeys),
+  '0090-stop-layers': migration(stopLayers),
 };
 
 export interface MigrateOptions {

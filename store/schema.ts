@@ -279,6 +279,9 @@ export interface StopsTable {
   lifted_at: Date | null;
   lifted_by: string | null;
   lifted_statement: string | null;
+  /** Since when the agents in its scope are suspended, and nothing is reserved under it. */
+  identity_at: Date | null;
+  payment_at: Date | null;
 }
 
 export interface StopWireTable {

@@ -57,3 +57,25 @@ export async function openGatesInScope(db: Executor, scope: string): Promise<Gat
           and s.kind = 'act' and scope_covers(${scope}, r, s.provider)))`.execute(db);
   return rows.flatMap(({ gate_id }) => parseGateId(gate_id)?.gateId ?? []);
 }
+
+/** May a person, an agent or a service stop this scope? An agent and a service: only what is theirs. */
+export async function mayStop(
+  db: Executor,
+  by: { readonly kind: 'person' | 'agent' | 'service'; readonly id: string },
+  scope: string,
+): Promise<boolean> {
+  const [kind = '', id = ''] = scope.split(/\/(.*)/s);
+  const { rows } = await sql<{ may: boolean }>`select case ${by.kind}
+    when 'person' then exists (select 1 from persons h
+      where h.person_id = ${by.id} and h.kind = 'human' and h.active)
+    when 'agent' then exists (select 1 from agents a where a.agent_id = ${by.id})
+      and (${scope} = 'agent/' || ${by.id}
+        or exists (select 1 from runs r where ${kind} = 'run' and r.run_id = ${id} and r.agent = ${by.id}))
+    when 'service' then exists (select 1 from service_keys k
+      where k.service_id = ${by.id} and k.revoked_at is null and (
+        (${kind} = 'agent' and (${id} = any(k.agents) or '*' = any(k.agents)))
+        or exists (select 1 from runs r
+             where ${kind} = 'run' and r.run_id = ${id} and r.requester = ${by.id})))
+    else false end as may`.execute(db);
+  return rows[0]?.may === true;
+}

@@ -22,7 +22,8 @@ import { EXIT, Explanation, type ExitCode } from '../explain.js';
 import { refusalWords } from '../refusal-words.js';
 import { stateLines } from '../run-view.js';
 import { scopeOf, type ScopeOptions } from '../scope.js';
-import { registerScope, tellRuns, withScope } from './stop.js';
+import { tellRuns } from '../runtime-layer.js';
+import { registerScope, withScope } from './stop.js';
 import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 interface SignedOptions {

@@ -1,16 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { RunUnknown } from '../../client/errors.js';
-import type { RunHandle } from '../../client/run-handle.js';
+import { disabledLayers } from '../../config/environment.js';
 import { listPrincipals } from '../../store/people.js';
 import { createDoor } from '../../gateway/door.js';
-import type { StopRecord } from '../../gateway/door-contract.js';
+import type { Door, LayerName, StopRecord } from '../../gateway/door-contract.js';
+import { isConfirmed, layersOf } from '../../gateway/stop-layers.js';
+import type { Layer } from '../../gateway/stop-layers.js';
 import { stop as fence } from '../../gateway/stop.js';
 import type { Scope } from '../../domain/documents.js';
+import { databaseNow } from '../../store/clock.js';
+import { readInstance } from '../../store/migrate.js';
 import { openRunsUnder } from '../../store/overview.js';
 import type { Command } from 'commander';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
-import { EXIT, explain, type ExitCode } from '../explain.js';
+import { EXIT, type ExitCode } from '../explain.js';
+import { disobeying, tellRuns } from '../runtime-layer.js';
+import type { Told } from '../runtime-layer.js';
 import { scopeOf, type ScopeOptions } from '../scope.js';
 import { fields } from '../style.js';
 import { TEMPORAL_VERBS } from '../temporal-verbs.js';
@@ -50,32 +55,44 @@ async function stop(context: Context, options: StopOptions): Promise<ExitCode> {
   const scope = await registerScope(context, scopeOf(options));
   const db = await context.database();
   const door = createDoor(db);
-  const fenced = await fence(
-    { db, door },
-    { scope, reason: options.reason, by: BY, proven: false, mode: modeOf(options) },
-  );
-  context.tell(`fenced ${scope} at ${fenced.fencedAt}: no effect begins after this`);
+  const mode = modeOf(options);
+  const off = await layersLeftOut(context);
+  const fenced = await fence({ db, door }, { ...options, scope, by: BY, proven: false, mode, off });
+  if (!off.includes('gateway'))
+    context.tell(`fenced ${scope} at ${fenced.fencedAt}: no effect begins after this`);
   const runs = await openRunsUnder(db, scope);
   if (runs.length === 0 && scope.startsWith('run/'))
     context.tell(
       'no such run is open: the fence stands in case it starts; if you meant another, find it with: countersign runs',
     );
-  const order = { mode: modeOf(options), reason: options.reason, by: BY };
-  const told = await tellRuns(context, runs, (run) => run.stop(order));
-  const drained = await untilDrained(context, () => door.drained(scope));
-  const silent = told.filter((one) => one.fault !== undefined);
+  const order = { mode, reason: options.reason, by: BY };
+  const reached = off.includes('runtime') ? [] : runs;
+  const told = await tellRuns(context, reached, (run) => run.stop(order));
+  const { layers, record } = await untilConfirmed(context, { scope, mode, runs, door, off });
   context.print(
     {
       scope,
-      fencedAt: drained.fencedAt,
-      drainedAt: drained.drainedAt ?? null,
-      onTheWire: drained.onTheWire,
+      fencedAt: record.fencedAt,
+      drainedAt: record.drainedAt ?? null,
+      onTheWire: record.onTheWire,
+      layers: layers.map((layer) => ({ ...layer, confirmedAt: layer.confirmedAt ?? null })),
       runs: told,
     },
-    report(context, scope, drained, told),
+    report(context, scope, layers, told),
   );
-  return drained.drainedAt === undefined || silent.length > 0 ? EXIT.otherwise : EXIT.done;
+  const silent = told.some(({ fault }) => fault !== undefined);
+  return isConfirmed(layers) && !silent ? EXIT.done : EXIT.otherwise;
 }
+
+/** What a test leaves out, to see what is said then; in production nothing ever is. */
+async function layersLeftOut(context: Context): Promise<LayerName[]> {
+  const named = disabledLayers(context.io.variables);
+  if (named.length === 0) return [];
+  const { mode } = await readInstance(await context.database());
+  return mode === 'embedded' ? LAYERS.filter((layer) => named.includes(layer)) : [];
+}
+
+const LAYERS: readonly LayerName[] = ['gateway', 'runtime', 'identity', 'payment'];
 
 /** A principal may be named by address; fences know register ids. */
 export async function registerScope(context: Context, scope: Scope): Promise<Scope> {
@@ -86,71 +103,77 @@ export async function registerScope(context: Context, scope: Scope): Promise<Sco
   return known === undefined ? scope : `principal/${known.principal_id}`;
 }
 
-export interface Told {
-  readonly runId: string;
-  /** Why the run could not be told; the fence holds all the same. */
-  readonly fault?: string;
-}
-
 const modeOf = ({ hold }: StopOptions): 'hold' | 'unwind' => (hold === true ? 'hold' : 'unwind');
 
-/** Tells each run; what cannot be told is named, and stops nobody else's telling. */
-export async function tellRuns(
-  context: Context,
-  runs: readonly { readonly run_id: string }[],
-  tell: (run: RunHandle) => Promise<void>,
-): Promise<Told[]> {
-  const told: Told[] = [];
-  for (const { run_id: runId } of runs) {
-    try {
-      const client = await context.client();
-      await tell(client.run(runId));
-      told.push({ runId });
-    } catch (error) {
-      // A run that Temporal no longer has cannot act; the sweep closes its door.
-      const fault = error instanceof RunUnknown ? 'not in Temporal' : explain(error).message;
-      told.push({ runId, fault });
-    }
-  }
-  return told;
+const LOOK_MS = 500;
+/** Once nothing is on the wire any more, the other layers are given this long. In ms. */
+const CONFIRM_MS = 60_000;
+
+interface Stopping {
+  readonly scope: Scope;
+  readonly mode: 'hold' | 'unwind';
+  readonly runs: readonly { readonly run_id: string }[];
+  readonly door: Door;
+  readonly off: readonly LayerName[];
 }
 
-const DRAIN_LOOK_MS = 500;
-
-/** What was on the wire ends by its deadline; until then the stop is not complete, and says so. */
-async function untilDrained(
+/**
+ * Looks until each layer is confirmed. What was on the wire ends by its deadline and is waited for; the rest has its
+ * time, and what is not seen to hold by then is called so.
+ */
+async function untilConfirmed(
   context: Context,
-  look: () => Promise<StopRecord>,
-): Promise<StopRecord> {
-  let shown = -1;
+  { scope, mode, runs, door, off }: Stopping,
+): Promise<{ readonly layers: readonly Layer[]; readonly record: StopRecord }> {
+  const ids = runs.map(({ run_id: runId }) => runId);
+  const runtimeOff = off.includes('runtime');
+  let obeyedAt: string | undefined;
+  let shown = '';
+  let patience = CONFIRM_MS / LOOK_MS;
   for (;;) {
-    const record = await look();
-    if (record.drainedAt !== undefined || context.io.interrupted.aborted) return record;
-    if (record.onTheWire.length !== shown)
-      context.tell(`waiting for ${record.onTheWire.length} request(s) on the wire to end`);
-    shown = record.onTheWire.length;
-    await pause(DRAIN_LOOK_MS);
+    const record = await door.drained(scope);
+    const silent = runtimeOff ? ids : await disobeying(context, ids, mode);
+    if (silent.length === 0 && !runtimeOff)
+      obeyedAt ??= (await databaseNow(await context.database())).toISOString();
+    const layers = layersOf(await door.layers(scope), record, {
+      at: obeyedAt,
+      runs: ids.length,
+      silent: silent.length,
+    });
+    if (record.drainedAt !== undefined) patience -= 1;
+    // What a test has left out is never confirmed: there is nothing to wait for.
+    const open = layers.filter(
+      ({ confirmedAt, layer }) => confirmedAt === undefined && !off.includes(layer),
+    );
+    if (open.length === 0 || patience <= 0 || context.io.interrupted.aborted)
+      return { layers, record };
+    const words = open.map(({ layer, detail }) => `${layer}: ${detail}`).join('; ');
+    if (words !== shown) context.tell(`waiting for ${words}`);
+    shown = words;
+    await pause(LOOK_MS);
   }
 }
 
 function report(
   { style }: Context,
   scope: string,
-  record: StopRecord,
+  layers: readonly Layer[],
   told: readonly Told[],
 ): readonly string[] {
-  const confirmed = (when: string | undefined): string =>
-    when === undefined ? style.bad('UNCONFIRMED') : `${style.good('confirmed')} ${when}`;
   const silent = told.filter((one) => one.fault !== undefined);
-  const runs = `${told.length - silent.length} of ${told.length} run(s) told`;
   return [
     style.bold(`Stopped: ${scope}`),
     ...fields(
       style,
       [
-        ['fenced', confirmed(record.fencedAt)],
-        ['drained', confirmed(record.drainedAt)],
-        ['runs', silent.length === 0 ? runs : style.bad(`UNCONFIRMED: ${runs}`)],
+        ...layers.map(
+          ({ layer, confirmedAt, detail }) =>
+            [
+              layer,
+              `${confirmedAt === undefined ? style.bad('UNCONFIRMED') : `${style.good('confirmed')} ${confirmedAt}`}: ${detail}`,
+            ] as const,
+        ),
+        ['told', `${told.length - silent.length} of ${told.length} run(s)`],
         ...silent.map((one) => ['', `${one.runId}: ${one.fault ?? ''}`] as const),
         ['to lift it', `countersign resume ${scopeArgument(scope)} --reason "…" --key FILE`],
       ],

@@ -47,6 +47,9 @@ begin
       left join principals p on p.principal_id = p_principal
      order by c.n
   loop
+    if /* guard:agent-stopped else false */ agent_stopped(v.agent_id) /* end */ then
+      return row('AGENT_SUSPENDED', v.agent_id)::identity_answer;
+    end if;
     if /* guard:agent-state else false */ v.state is distinct from 'active' /* end */ then
       return row('AGENT_' || upper(coalesce(v.state, 'unknown')), v.agent_id)::identity_answer;
     end if;

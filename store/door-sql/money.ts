@@ -38,6 +38,7 @@ declare
   v_month text := utc_month(countersign_now());
   v_scopes text[];
   v_still boolean;
+  v_stopped text;
   v_own bigint;
   v_full record;
 begin
@@ -45,6 +46,12 @@ begin
     from jsonb_array_elements(p_caps) c;
   select * into v_old from reservations r where r.run_id = p_run and r.step = p_step;
   if v_old.state = 'reserved' and not p_move then return; end if;
+  v_stopped := case when p_cost > 0
+    then /* guard:budget-zero else null */ budget_stopped(p_run, p_step) /* end */ end;
+  if v_stopped is not null then
+    raise exception 'cap 0: a stop over % leaves no budget, and % % are asked for', v_stopped, p_cost,
+      p_currency using errcode = 'CS002';
+  end if;
   if v_old.state = 'captured' then
     raise exception 'step % of run % was paid already', p_step, p_run using errcode = 'CS004';
   end if;

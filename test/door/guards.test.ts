@@ -25,6 +25,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'delegation-until': 'test/gateway/identity.test.ts',
   'delegation-steps': 'test/gateway/identity.test.ts',
   'delegation-ceiling': 'test/gateway/identity.test.ts',
+  'agent-stopped': 'test/gateway/stop-layers.test.ts',
+  'budget-zero': 'test/gateway/stop-layers.test.ts',
   'alert-once': 'money.test.ts',
   'renewals-first': 'money.test.ts',
   'month-lock': 'money.test.ts',
