@@ -1,5 +1,6 @@
 import type { ResumeMessage } from '../domain/documents.js';
 import { databaseNow } from '../store/clock.js';
+import { standingStop } from '../store/stop-scope.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
 import { readRegister } from './roles.js';
@@ -11,13 +12,8 @@ export async function liftFence(
   parts: Pick<Parts, 'db' | 'door' | 'instance' | 'trust'>,
   message: ResumeMessage,
 ): Promise<{ readonly lifted: true } | { readonly lifted: false; readonly reason: string }> {
-  const fence = await parts.db
-    .selectFrom('fences')
-    .innerJoin('stops', 'stops.stop_id', 'fences.stop_id')
-    .select('stops.fenced_at')
-    .where('fences.scope', '=', message.scope)
-    .executeTakeFirst();
-  const verdict = await verdictOf(parts, message, fence?.fenced_at ?? new Date(0));
+  const fence = await standingStop(parts.db, message.scope);
+  const verdict = await verdictOf(parts, message, fence?.fencedAt ?? new Date(0));
   if (!verdict.good) return { lifted: false, reason: verdict.reason };
   if (fence === undefined) return { lifted: false, reason: 'nothing-to-lift' };
   const spent = await spendCounter(parts.db, verdict.signed);

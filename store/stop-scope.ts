@@ -79,3 +79,16 @@ export async function mayStop(
     else false end as may`.execute(db);
   return rows[0]?.may === true;
 }
+
+/** The stop over a scope that has not been lifted: its fence, or another of its layers, still holds. */
+export async function standingStop(
+  db: Executor,
+  scope: string,
+): Promise<{ readonly fencedAt: Date } | undefined> {
+  const { rows } = await sql<{ fencedAt: Date }>`
+    select s.fenced_at as "fencedAt" from stops s left join fences f on f.stop_id = s.stop_id
+     where s.scope = ${scope} and s.lifted_at is null
+       and (f.stop_id is not null or coalesce(s.identity_at, s.payment_at) is not null)
+     order by s.stop_id desc limit 1`.execute(db);
+  return rows[0];
+}
