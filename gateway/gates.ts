@@ -63,9 +63,20 @@ export async function openGate(parts: Parts, runId: RunId, gate: string): Promis
   }
 }
 
-/** The database names the rule of a count before the colon; a cap is named in the sentence. */
+const CAP_MEMBERS: Readonly<Record<string, string>> = {
+  organisation: 'organisation',
+  principal: 'principal',
+  agent: 'agent',
+  provider: 'provider',
+  'principal-provider': 'principalProvider',
+  run: 'run',
+};
+
+/** The database names the rule of a count before the colon, and of a cap its scope. */
 function ruleNamedIn(message: string): string {
-  return /^((?:counts|unattended)\.[A-Za-z]+): /.exec(message)?.[1] ?? 'caps';
+  const count = /^((?:counts|unattended)\.[A-Za-z]+): /.exec(message)?.[1];
+  const member = CAP_MEMBERS[/^cap ([a-z-]+)[: ]/.exec(message)?.[1] ?? ''];
+  return count ?? (member === undefined ? 'caps' : `caps.${member}`);
 }
 
 /** Steps whose effect has succeeded. */
