@@ -8,7 +8,7 @@ import { cacheFolder, processVariables } from '../config/environment.js';
 import type { RunId } from '../domain/ids.js';
 import { builtInPolicy } from '../domain/policy/built-in.js';
 import { freePort } from '../embedded/ports.js';
-import { postgresHome, startPostgres } from '../embedded/postgres.js';
+import { asApplication, postgresHome, startPostgres } from '../embedded/postgres.js';
 import { createGateway } from '../gateway/create-gateway.js';
 import { deadlineIn } from '../gateway/deadline.js';
 import type { Door } from '../gateway/door-contract.js';
@@ -58,7 +58,11 @@ export async function measureEffects(count: number): Promise<EffectCost> {
     password,
   });
   try {
-    const database = { url: postgres.url, drop: () => Promise.resolve() };
+    const database = {
+      url: postgres.url,
+      applicationUrl: asApplication(postgres.url, password),
+      drop: () => Promise.resolve(),
+    };
     const policy = builtInPolicy({ override: { caps, counts } });
     const house = await openHouse(policy, () => Promise.resolve(database));
     try {

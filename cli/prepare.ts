@@ -7,17 +7,40 @@ import { policyDigestOf } from '../domain/policy/schema.js';
 import { keyIdOf } from '../domain/signature.js';
 import { connect, type Database } from '../store/connect.js';
 import { migrate } from '../store/migrate.js';
+import { ensureLogin } from '../store/roles.js';
 import { addServiceKey } from '../store/people.js';
 import { activatePolicy, currentPolicy } from '../store/policies.js';
 import { LOCAL_SERVICE } from './context.js';
+
+/** One database, as its owner and as the login of our processes; the same twice where nobody has told them apart. */
+export interface DatabaseUrls {
+  readonly ownerUrl: string;
+  readonly url: string;
+}
+
+/** Brings the database to the newest schema and lets the login of our processes in. Answers the instance's id. */
+export async function prepareDatabase(
+  { ownerUrl, url }: DatabaseUrls,
+  mode: 'embedded' | 'production',
+): Promise<string> {
+  const { id } = await migrate(ownerUrl, { mode });
+  if (url === ownerUrl) return id;
+  const owner = connect(ownerUrl, { max: 1 });
+  try {
+    await ensureLogin(owner, url);
+  } finally {
+    await owner.destroy();
+  }
+  return id;
+}
 
 /**
  * Migrates the database of an embedded instance, puts the built-in policy in force if there is none, and registers
  * the command line of the data folder as a service, if the folder has its key. Answers the instance's id.
  */
-export async function prepareEmbedded(url: string, dataDir: string): Promise<string> {
-  const { id } = await migrate(url, { mode: 'embedded' });
-  const db = connect(url, { max: 2 });
+export async function prepareEmbedded(urls: DatabaseUrls, dataDir: string): Promise<string> {
+  const id = await prepareDatabase(urls, 'embedded');
+  const db = connect(urls.url, { max: 2 });
   try {
     await activateBuiltIn(db);
     const pem = readPrivateFile(secretFile(dataDir, 'serviceKey'));

@@ -39,6 +39,8 @@ export interface Config {
   readonly cacheDir: string;
   readonly server: string | undefined;
   readonly databaseUrl: string | undefined;
+  /** The same database as its owner, for `migrate`; absent: `databaseUrl` is the owner's. */
+  readonly ownerDatabaseUrl: string | undefined;
   readonly temporal: TemporalConfig;
   readonly policyFile: string | undefined;
   /** Where passkeys sign; absent in the embedded mode: the server's page. */
@@ -52,16 +54,16 @@ export interface Config {
 }
 
 const text = z.string().trim().min(1);
+const postgresUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'expected postgresql://USER:PASSWORD@HOST:PORT/NAME',
+});
 const variablesSchema = z.object({
   COUNTERSIGN_SERVER: z
     .url({ protocol: /^https?$/, error: 'expected http:// or https:// and a host' })
     .optional(),
-  COUNTERSIGN_DATABASE_URL: z
-    .url({
-      protocol: /^postgres(ql)?$/,
-      error: 'expected postgresql://USER:PASSWORD@HOST:PORT/NAME',
-    })
-    .optional(),
+  COUNTERSIGN_DATABASE_URL: postgresUrl.optional(),
+  COUNTERSIGN_OWNER_DATABASE_URL: postgresUrl.optional(),
   COUNTERSIGN_TEMPORAL_ADDRESS: z
     .string()
     .regex(/^[^\s:/]+:\d{1,5}$/, 'expected HOST:PORT')
@@ -96,6 +98,7 @@ export function loadConfig({ env, cwd, args }: LoadOptions): Config {
     cacheDir: cacheFolder(env),
     server: serverAddress(args.server) ?? ours.COUNTERSIGN_SERVER,
     databaseUrl: ours.COUNTERSIGN_DATABASE_URL,
+    ownerDatabaseUrl: ours.COUNTERSIGN_OWNER_DATABASE_URL,
     temporal: temporalConfig(ours, cwd),
     passkeys: fromFile.passkeys,
     policyFile: absolute(ours.COUNTERSIGN_POLICY, cwd),

@@ -16,9 +16,12 @@ export interface Secrets {
   readonly sandboxSecret: string;
   /** Bearer token of the sandbox's control port. */
   readonly controlToken: string;
+  /** Of the owner of the control database: for migrations. */
   readonly databasePassword: string;
   /** `whsec_…`: with it the sandbox's Stripe signs what it calls out to us. */
   readonly webhookSecret: string;
+  /** Of the login that every process of ours uses. */
+  readonly applicationPassword: string;
 }
 
 const FOLDER = 'secrets';
@@ -30,6 +33,7 @@ export const SECRET_FILES = {
   controlToken: 'sandbox-control.token',
   databasePassword: 'database.password',
   webhookSecret: 'stripe-webhook.secret',
+  applicationPassword: 'application.password',
 } as const satisfies Record<keyof Secrets, string>;
 
 const MAKERS: Readonly<Record<keyof Secrets, () => string>> = {
@@ -40,6 +44,7 @@ const MAKERS: Readonly<Record<keyof Secrets, () => string>> = {
   controlToken: random32,
   databasePassword: random32,
   webhookSecret: () => `whsec_${random32()}`,
+  applicationPassword: random32,
 };
 
 /** The file of one secret in a data folder. */
@@ -86,6 +91,7 @@ export function readSecrets(dataDir: string): Secrets {
     controlToken: read('controlToken'),
     databasePassword: read('databasePassword'),
     webhookSecret: read('webhookSecret'),
+    applicationPassword: read('applicationPassword'),
   };
 }
 

@@ -16,6 +16,7 @@ import { lastLine, runCommand } from './run-command.js';
 
 export const DATABASE_NAME = 'countersign';
 export const DATABASE_OWNER = 'countersign_owner';
+const DATABASE_APPLICATION = 'countersign_app';
 const INITDB_TIMEOUT_MS = 120_000;
 const START_TIMEOUT_MS = 30_000;
 
@@ -177,6 +178,14 @@ export async function isPostgresAlive(url: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error;
   }
+}
+
+/** The same database as the login of our processes, which owns nothing. */
+export function asApplication(ownerUrl: string, password: string): string {
+  const url = new URL(ownerUrl);
+  url.username = DATABASE_APPLICATION;
+  url.password = encodeURIComponent(password);
+  return url.href;
 }
 
 /** Creates the product's database in the cluster unless it is there. */

@@ -7,6 +7,7 @@ import { openSecrets, secretFile, type Secrets } from '../config/secrets.js';
 import { emptyDataFolder, lockDataFolder, prepareDataFolder } from './data-folder.js';
 import { PidFile } from './leftovers.js';
 import {
+  asApplication,
   ensureDatabase,
   isPostgresAlive,
   pingPostgres,
@@ -40,16 +41,23 @@ export interface StackOptions {
   readonly fresh?: boolean;
   /** A database or Temporal of somebody else's, which is used instead of ours. */
   readonly databaseUrl?: string | undefined;
+  /** The same database as its owner; absent: `databaseUrl` is the owner's. */
+  readonly ownerUrl?: string | undefined;
   readonly temporalAddress?: string | undefined;
   readonly namespace?: string;
   /** Runs once when the database and Temporal answer, before the services: the migrations. */
-  readonly prepare?: (endpoints: Endpoints) => Promise<void>;
+  readonly prepare?: (of: {
+    readonly ownerUrl: string;
+    readonly endpoints: Endpoints;
+  }) => Promise<void>;
   readonly services: (endpoints: Endpoints, ports: StackPorts) => readonly ServiceSpec[];
   readonly onProgress: (line: string) => void;
 }
 
 export interface Stack {
   readonly endpoints: Endpoints;
+  /** The control database as its owner; our processes get another login. */
+  readonly ownerUrl: string;
   readonly dataDir: string;
   readonly secrets: Secrets;
   /** Which Temporal was taken and why each earlier one was not, a line each. */
@@ -123,7 +131,7 @@ async function assemble(
       .map(plan)
       .map(launch),
   ]);
-  await options.prepare?.(endpoints);
+  await options.prepare?.({ ownerUrl: database.ownerUrl, endpoints });
   await Promise.all(
     services
       .filter(({ early }) => early !== true)
@@ -134,6 +142,7 @@ async function assemble(
     running.find((child) => child.name === name);
   return {
     endpoints,
+    ownerUrl: database.ownerUrl,
     dataDir,
     secrets,
     temporalNotes: temporal.notes,
@@ -149,14 +158,22 @@ function logFile(dataDir: string, name: string): string {
   return path.join(dataDir, 'logs', `${name}.log`);
 }
 
+interface DatabasePlan {
+  /** As the login that every process of ours uses. */
+  readonly url: string;
+  readonly ownerUrl: string;
+  readonly plan: ChildPlan | undefined;
+}
+
 async function planDatabase(
   options: StackOptions,
   secrets: Secrets,
   ports: StackPorts,
-): Promise<{ url: string; plan: ChildPlan | undefined }> {
-  if (options.databaseUrl !== undefined) {
-    await waitForPostgres(options.databaseUrl, () => true);
-    return { url: options.databaseUrl, plan: undefined };
+): Promise<DatabasePlan> {
+  const { databaseUrl, ownerUrl = databaseUrl } = options;
+  if (databaseUrl !== undefined && ownerUrl !== undefined) {
+    await waitForPostgres(ownerUrl, () => true);
+    return { url: databaseUrl, ownerUrl, plan: undefined };
   }
   const cluster = await prepareCluster({
     dataDir: options.dataDir,
@@ -178,7 +195,8 @@ async function planDatabase(
     graceMs: 10_000,
     logFile: logFile(options.dataDir, 'postgres'),
   };
-  return { url: cluster.url, plan };
+  const url = asApplication(cluster.url, secrets.applicationPassword);
+  return { url, ownerUrl: cluster.url, plan };
 }
 
 interface TemporalPlan {

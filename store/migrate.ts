@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Migrator, sql, type Kysely, type Migration } from 'kysely';
-import { connect, type Database } from './connect.js';
+import { connect, type Database, type Executor } from './connect.js';
 import { tables } from './migrations/0001-tables.js';
 import { effectTables } from './migrations/0002-effects.js';
 import { clockAndTriggers } from './migrations/0003-clock-and-triggers.js';
@@ -24,6 +24,7 @@ import { moneyOverTime } from './migrations/0061-money-over-time.js';
 import { closedAt } from './migrations/0070-closed-at.js';
 import { passkeys } from './migrations/0040-passkeys.js';
 import { stopLayers } from './migrations/0090-stop-layers.js';
+import { grantRoles, makeRoles } from './roles.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -91,40 +92,40 @@ async function migrateDatabase(db: Database, options: MigrateOptions): Promise<R
     .values({ id: randomBytes(16).toString('hex'), mode: options.mode ?? 'production' })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  await replaceDoor(db);
   const row = await readInstance(db);
   if (options.mode !== undefined && row.mode !== options.mode)
     throw new Error(
       `this database belongs to ${row.mode === 'production' ? 'a' : 'an'} ${row.mode} instance and cannot serve as ${options.mode}: use another database`,
     );
-  return row;
-}
-
-/**
- * Puts the door's functions of this version in place, where those of another one stand: unlike tables they are
- * replaced whole, in one transaction, under the fence's lock, so that no sender meets half a door.
- */
-async function replaceDoor(db: Database): Promise<void> {
-  const digest = createHash('sha256').update(doorFunctions).digest('hex');
+  await makeRoles(db);
+  // Under the fence's lock, so that no sender meets half a door, or one that was not granted to it yet.
   await db.transaction().execute(async (tx) => {
     await sql`select pg_advisory_xact_lock(7001)`.execute(tx);
-    const { door_digest: standing } = await tx
-      .selectFrom('instance')
-      .select('door_digest')
-      .executeTakeFirstOrThrow();
-    if (standing === digest) return;
-    const names = [...doorFunctions.matchAll(/^create function (\w+)\(/gm)].map(([, name]) => name);
-    const { rows } = await sql<{ signature: string }>`
-      select p.oid::regprocedure::text as signature from pg_proc p
-       where p.pronamespace = current_schema()::regnamespace and p.proname = any(${names})`.execute(
-      tx,
-    );
-    for (const { signature } of rows) await sql.raw(`drop function ${signature}`).execute(tx);
-    for (const [, type] of doorFunctions.matchAll(/^create type (\w+)/gm))
-      await sql`drop type if exists ${sql.ref(type ?? '')}`.execute(tx);
-    await sql.raw(doorFunctions).execute(tx);
-    await tx.updateTable('instance').set({ door_digest: digest }).execute();
+    await replaceDoor(tx);
+    await grantRoles(tx, { moveable: row.mode === 'embedded' });
   });
+  return readInstance(db);
+}
+
+/** Puts the door's functions of this version in place, where those of another one stand: they are replaced whole. */
+async function replaceDoor(tx: Executor): Promise<void> {
+  const digest = createHash('sha256').update(doorFunctions).digest('hex');
+  const { door_digest: standing } = await tx
+    .selectFrom('instance')
+    .select('door_digest')
+    .executeTakeFirstOrThrow();
+  if (standing === digest) return;
+  const names = [...doorFunctions.matchAll(/^create function (\w+)\(/gm)].map(([, name]) => name);
+  const { rows } = await sql<{ signature: string }>`
+    select p.oid::regprocedure::text as signature from pg_proc p
+     where p.pronamespace = current_schema()::regnamespace and p.proname = any(${names})`.execute(
+    tx,
+  );
+  for (const { signature } of rows) await sql.raw(`drop function ${signature}`).execute(tx);
+  for (const [, type] of doorFunctions.matchAll(/^create type (\w+)/gm))
+    await sql`drop type if exists ${sql.ref(type ?? '')}`.execute(tx);
+  await sql.raw(doorFunctions).execute(tx);
+  await tx.updateTable('instance').set({ door_digest: digest }).execute();
 }
 
 /** The row of this instance: id, mode, and the Temporal it belongs to. */

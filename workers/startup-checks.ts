@@ -4,6 +4,7 @@ import { SEARCH_ATTRIBUTE_TYPES } from '../domain/search-attributes.js';
 import type { Database } from '../store/connect.js';
 import { readInstance } from '../store/migrate.js';
 import { currentPolicy } from '../store/policies.js';
+import { isOwner } from '../store/roles.js';
 import type { Row } from '../store/schema.js';
 import { rememberTemporal } from '../store/sweep-rows.js';
 import { databaseClock } from '../store/clock.js';
@@ -29,7 +30,8 @@ export async function checkSearchAttributes(
 const SKEW_MAX_MS = 2_000;
 
 /**
- * The control database: migrated, a policy in force, a clock within 2 s of ours, and the same Temporal as before.
+ * The control database: migrated, in production not ours to own, a policy in force, a clock within 2 s of ours, and the
+ * same Temporal as before.
  * A database that meets another cluster would start repairs for runs that it cannot see.
  */
 export async function checkDatabase(
@@ -43,6 +45,12 @@ export async function checkDatabase(
       remedy: 'Start it, then run `countersign migrate`',
     });
   });
+  if (instance.mode === 'production' && (await isOwner(db)))
+    throw new UsageError({
+      what: 'this process would own the control database, and could undo what only a migration may touch',
+      remedy:
+        'Give it a login of its own: run `countersign migrate` with COUNTERSIGN_OWNER_DATABASE_URL set beside COUNTERSIGN_DATABASE_URL',
+    });
   const { clusterId } = await connection.workflowService.getClusterInfo({});
   const known = await rememberTemporal(db, { namespace, cluster: clusterId });
   if (known.namespace !== namespace || known.cluster !== clusterId)

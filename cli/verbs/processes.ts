@@ -5,14 +5,13 @@ import { endpointsFile, readSandboxEndpoints } from '../../config/endpoints.js';
 import { readPrivateFile } from '../../config/private-files.js';
 import { secretFile } from '../../config/secrets.js';
 import { databaseNow } from '../../store/clock.js';
-import { migrate } from '../../store/migrate.js';
 import { countPersons } from '../../store/people.js';
 import { SandboxControl } from '../../sandbox/control-client.js';
 import { bootstrapFile, drawBootstrapCode } from '../bootstrap-code.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
-import { prepareEmbedded } from '../prepare.js';
+import { prepareDatabase, prepareEmbedded } from '../prepare.js';
 import { runProgram } from '../run-program.js';
 
 export const ROLES = ['workflows', 'actions', 'compensations', 'all'] as const;
@@ -72,12 +71,13 @@ export const registerProcesses: Register = (verbs) => {
     )
     .action(
       verbs.run(async (context) => {
-        const { mode, dataDir } = context.config;
+        const { mode, dataDir, ownerDatabaseUrl } = context.config;
         const url = context.databaseUrl();
+        const urls = { ownerUrl: ownerDatabaseUrl ?? url, url };
         const id =
           mode === 'production'
-            ? (await migrate(url, { mode })).id
-            : await prepareEmbedded(url, dataDir);
+            ? await prepareDatabase(urls, mode)
+            : await prepareEmbedded(urls, dataDir);
         const codeFile = mode === 'production' ? undefined : await enrolmentCodeFile(context);
         context.print({ instance: id, mode, enrolmentCodeFile: codeFile ?? null }, [
           `The schema is up to date. Instance ${id} (${mode}).`,

@@ -67,10 +67,11 @@ export async function startEmbedded(
     childEnv: config.childEnv,
     fresh,
     databaseUrl: config.databaseUrl,
+    ownerUrl: config.ownerDatabaseUrl,
     temporalAddress: config.temporal.address,
     namespace: config.temporal.namespace,
-    prepare: async (endpoints) => {
-      await prepareEmbedded(endpoints.databaseUrl, config.dataDir);
+    prepare: async ({ ownerUrl, endpoints }) => {
+      await prepareEmbedded({ ownerUrl, url: endpoints.databaseUrl }, config.dataDir);
     },
     services: (_endpoints, ports) => made(ports),
     onProgress: context.tell,

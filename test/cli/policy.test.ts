@@ -24,7 +24,7 @@ const call = (args: readonly string[], typed?: readonly string[]): Promise<Outco
     variables: {
       HOME: folder,
       COUNTERSIGN_DATA: path.join(folder, 'data'),
-      COUNTERSIGN_DATABASE_URL: database.url,
+      COUNTERSIGN_DATABASE_URL: database.applicationUrl,
     },
     ...(typed === undefined ? {} : { typed }),
   });
@@ -38,7 +38,7 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'countersign-policy-'));
   mkdirSync(path.join(folder, 'data/secrets'), { recursive: true, mode: 0o700 });
   database = await freshDatabase();
-  await prepareEmbedded(database.url, path.join(folder, 'data'));
+  await prepareEmbedded({ ownerUrl: database.url, url: database.applicationUrl }, path.join(folder, 'data'));
   db = connect(database.url);
   for (const name of ['ada', 'bob'])
     await newKeyFile(path.join(folder, `${name}.json`), PASSPHRASE);
@@ -118,7 +118,7 @@ test('the history names who and why, and what was in force at a moment can be lo
 });
 
 test('a start of the stack leaves alone what a person has activated', async () => {
-  await prepareEmbedded(database.url, path.join(folder, 'data'));
+  await prepareEmbedded({ ownerUrl: database.url, url: database.applicationUrl }, path.join(folder, 'data'));
   expect(await json(['policy', 'show'])).toMatchObject({ version: 2, name: 'mine' });
 });
 

@@ -158,7 +158,8 @@ describe('each of our services, as a process', () => {
   function environmentOf({ environment }: Service): Record<string, string> {
     const given: Readonly<Record<string, string>> = {
       COUNTERSIGN_DATA: data,
-      COUNTERSIGN_DATABASE_URL: database.url,
+      COUNTERSIGN_DATABASE_URL: database.applicationUrl,
+      COUNTERSIGN_OWNER_DATABASE_URL: database.url,
       COUNTERSIGN_TEMPORAL_ADDRESS: temporal.address,
       COUNTERSIGN_TEMPORAL_NAMESPACE: temporal.namespace,
     };

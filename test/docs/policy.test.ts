@@ -31,7 +31,7 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'countersign-docs-policy-'));
   mkdirSync(path.join(folder, 'data/secrets'), { recursive: true, mode: 0o700 });
   database = await freshDatabase();
-  await prepareEmbedded(database.url, path.join(folder, 'data'));
+  await prepareEmbedded({ ownerUrl: database.url, url: database.applicationUrl }, path.join(folder, 'data'));
   for (const block of files) writeFileSync(path.join(folder, fileName(block) ?? ''), block);
   await newKeyFile(path.join(folder, 'ada.json'), PASSPHRASE);
   const db = connect(database.url, { max: 1 });
@@ -55,7 +55,7 @@ function run(line: string): Promise<Outcome> {
     variables: {
       HOME: folder,
       COUNTERSIGN_DATA: path.join(folder, 'data'),
-      COUNTERSIGN_DATABASE_URL: database.url,
+      COUNTERSIGN_DATABASE_URL: database.applicationUrl,
     },
     typed: [PASSPHRASE],
   });

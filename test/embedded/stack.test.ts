@@ -11,8 +11,9 @@ import pg from 'pg';
 import { cacheFolder, childEnvironment, processVariables } from '../../config/environment.js';
 import { endpointsFile, readEndpoints } from '../../config/endpoints.js';
 import { UnreachableError, UsageError } from '../../config/errors.js';
+import { readSecrets } from '../../config/secrets.js';
 import { removeDataFolder } from '../../embedded/data-folder.js';
-import { pingPostgres } from '../../embedded/postgres.js';
+import { DATABASE_OWNER, pingPostgres } from '../../embedded/postgres.js';
 import { startStack, type Stack, type StackOptions } from '../../embedded/supervisor.js';
 import type { ChildEvent } from '../../embedded/supervised-child.js';
 import { pingTemporal } from '../../embedded/temporal.js';
@@ -41,6 +42,14 @@ afterAll(() => {
 afterEach(async () => {
   for (const stack of stacks.splice(0)) await stack.stop();
 });
+
+/** The database of a stack that another process has started, as its owner: the login of our processes is made later. */
+function ownerUrlOf(dataDir: string): string {
+  const url = new URL(readEndpoints(dataDir).databaseUrl);
+  url.username = DATABASE_OWNER;
+  url.password = readSecrets(dataDir).databasePassword;
+  return url.href;
+}
 
 function newFolder(): string {
   const folder = path.join(mkdtempSync(path.join(tmpdir(), 'countersign-stack-')), 'data');
@@ -91,8 +100,8 @@ async function untilGone(pids: readonly number[]): Promise<void> {
 
 test('each child killed with -9 is back within 5 s, at its old address, and nothing it stored is lost', async () => {
   const stack = await up(newFolder(), { modes: ['good', 'grandchild'] });
-  const { databaseUrl, temporalAddress, namespace } = stack.endpoints;
-  const client = new pg.Client({ connectionString: databaseUrl });
+  const { temporalAddress, namespace } = stack.endpoints;
+  const client = new pg.Client({ connectionString: stack.ownerUrl });
   await client.connect();
   await client.query('create table kept (n int)');
   await client.query('insert into kept values (7)');
@@ -111,7 +120,7 @@ test('each child killed with -9 is back within 5 s, at its old address, and noth
     expect(stack.pidOf(name)).not.toBe(before);
   }
 
-  const again = new pg.Client({ connectionString: databaseUrl });
+  const again = new pg.Client({ connectionString: stack.ownerUrl });
   await again.connect();
   expect((await again.query('select n from kept')).rows).toEqual([{ n: 7 }]);
   await again.end();
@@ -137,7 +146,7 @@ test('a database that hangs without ending is noticed and replaced', async () =>
   const back = readyAgain(stack, 'postgres', before);
   process.kill(Number(before), 'SIGSTOP');
   await back;
-  await pingPostgres(stack.endpoints.databaseUrl);
+  await pingPostgres(stack.ownerUrl);
 });
 
 test('a second start on the same folder is refused and disturbs nothing; after the stop it may start', async () => {
@@ -148,7 +157,7 @@ test('a second start on the same folder is refused and disturbs nothing; after t
   await expect(second).rejects.toThrow(
     `${dataDir}: a stack is already running on this data folder. Use the running one`,
   );
-  await pingPostgres(stack.endpoints.databaseUrl);
+  await pingPostgres(stack.ownerUrl);
   expect(readEndpoints(dataDir)).toEqual(stack.endpoints);
   await stack.stop();
   const { endpoints } = await up(dataDir, { modes: [] });
@@ -165,8 +174,8 @@ test('everything in the folder is closed to other users, and the endpoints tell 
   expect(open).toEqual([]);
   expect(statSync(dataDir).mode & 0o777).toBe(0o700);
   expect(statSync(endpointsFile(dataDir)).mode & 0o777).toBe(0o600);
-  const { databaseUrl, temporalAddress, namespace } = readEndpoints(dataDir);
-  await pingPostgres(databaseUrl);
+  const { temporalAddress, namespace } = readEndpoints(dataDir);
+  await pingPostgres(ownerUrlOf(dataDir));
   await pingTemporal(temporalAddress, namespace);
   expect(stack.temporalNotes.at(-1)).toMatch(/^(path|cache|download|build): taken, /);
 });
@@ -200,9 +209,9 @@ test('a child that never starts ends the whole start, with what it said', async 
 test('the preparation runs once, with database and Temporal up, before the services', async () => {
   const order: string[] = [];
   const stack = await up(newFolder(), {
-    prepare: async ({ databaseUrl, temporalAddress, namespace }) => {
-      await pingPostgres(databaseUrl);
-      await pingTemporal(temporalAddress, namespace);
+    prepare: async ({ ownerUrl, endpoints }) => {
+      await pingPostgres(ownerUrl);
+      await pingTemporal(endpoints.temporalAddress, endpoints.namespace);
       order.push('prepared');
     },
     services: () => {
@@ -256,5 +265,5 @@ test('a fresh start forgets everything but keeps the folder', async () => {
   await first.stop();
   const second = await up(dataDir, { modes: [], fresh: true });
   expect(second.secrets).not.toEqual(first.secrets);
-  await pingPostgres(second.endpoints.databaseUrl);
+  await pingPostgres(second.ownerUrl);
 });

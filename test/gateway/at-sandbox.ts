@@ -20,9 +20,8 @@ import { startSandbox } from '../../sandbox/start.js';
 import { storeBundle } from '../../store/bundle-writes.js';
 import { advanceClock } from '../../store/clock.js';
 import { connect } from '../../store/connect.js';
-import { migrate } from '../../store/migrate.js';
 import { activatePolicy } from '../../store/policies.js';
-import { freshDatabase } from '../helpers/database.js';
+import { freshDatabase, letIn } from '../helpers/database.js';
 import { approved, sender } from './house.js';
 import type { Home } from './house.js';
 import { enrolled } from './people.js';
@@ -67,16 +66,17 @@ interface Shared {
 async function openAt(shared: Shared, world: string): Promise<AtSandbox> {
   const { sandbox, control, httpTimeoutMs } = shared;
   const fresh = await freshDatabase();
-  const { id } = await migrate(fresh.url, { mode: 'embedded' });
+  const id = await letIn(fresh);
   const db = connect(fresh.url, { max: 6 });
+  const ours = connect(fresh.applicationUrl, { max: 6 });
   const minted = await control.credentials(world);
   const held = (role: 'actions' | 'compensations' | 'reads') => ({
     stripe: { apiKey: minted.stripe[role], origin: sandbox.apiUrl },
     cloudflare: { apiToken: minted.cloudflare[role], origin: sandbox.apiUrl },
   });
   const parts = createParts({
-    db,
-    door: createDoor(db),
+    db: ours,
+    door: createDoor(ours),
     instance: id as Instance,
     operations: stepEffects,
     readers: quoteReaders,
@@ -124,6 +124,7 @@ async function openAt(shared: Shared, world: string): Promise<AtSandbox> {
     byHand: (method, path, body) =>
       byHand(sandbox.apiUrl, held('actions'), { method, path, ...(body && { body }) }),
     close: async () => {
+      await ours.destroy();
       await db.destroy();
       await fresh.drop();
     },

@@ -21,9 +21,8 @@ import { storeBundle } from '../../store/bundle-writes.js';
 import { advanceClock, databaseNow } from '../../store/clock.js';
 import { connect } from '../../store/connect.js';
 import type { Database } from '../../store/connect.js';
-import { migrate } from '../../store/migrate.js';
 import { activatePolicy } from '../../store/policies.js';
-import { freshDatabase } from '../helpers/database.js';
+import { freshDatabase, letIn } from '../helpers/database.js';
 import type { FreshDatabase } from '../helpers/database.js';
 import { enrolled } from './people.js';
 import type { Signer } from './people.js';
@@ -74,9 +73,9 @@ export async function openHouse(
   database: () => Promise<FreshDatabase> = freshDatabase,
 ): Promise<House> {
   const fresh = await database();
-  const { id } = await migrate(fresh.url, { mode: 'embedded' });
-  const instance = id as Instance;
+  const instance = (await letIn(fresh)) as Instance;
   const db = connect(fresh.url, { max: 6 });
+  const ours = connect(fresh.applicationUrl, { max: 6 });
   const stub = await startStub();
   const world: StubWorld = { checks: new Map(), usedByOthers: new Set(), stubborn: new Set() };
   const outside: Outside = {
@@ -92,8 +91,8 @@ export async function openHouse(
     cloudflare: { apiToken: `cf_main_actions_${'0'.repeat(32)}`, origin: stub.origin },
   };
   const parts = createParts({
-    db,
-    door: createDoor(db),
+    db: ours,
+    door: createDoor(ours),
     instance,
     operations: stubOperations(world),
     readers: readersOf(outside),
@@ -136,6 +135,7 @@ export async function openHouse(
     advance: (ms) => advanceClock(db, ms),
     close: async () => {
       await stub.close();
+      await ours.destroy();
       await db.destroy();
       await fresh.drop();
     },

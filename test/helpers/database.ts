@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { prepareCluster } from '../../embedded/postgres.js';
 import { commandLine } from '../../embedded/process-group.js';
+import { prepareDatabase } from '../../cli/prepare.js';
+import type { InstanceMode } from '../../store/schema.js';
 import { freePort } from '../../embedded/ports.js';
 
 const GUARD = fileURLToPath(new URL('./database-guard.mjs', import.meta.url));
@@ -19,6 +21,8 @@ const IDLE_MS = 60_000;
 export interface FreshDatabase {
   /** An empty database of its own in a real PostgreSQL on loopback, as its owner (a superuser). */
   readonly url: string;
+  /** The same as a login of our processes would connect; `letIn` makes that login. */
+  readonly applicationUrl: string;
   /** Ends whoever is still connected and deletes the database. */
   drop(): Promise<void>;
 }
@@ -33,10 +37,25 @@ export async function freshDatabase(): Promise<FreshDatabase> {
   await administer(adminUrl, `create database ${name} template template0`);
   const url = new URL(adminUrl);
   url.pathname = `/${name}`;
+  const application = new URL(url);
+  application.username = `app_${name}`;
+  application.password = randomBytes(18).toString('hex');
   return {
     url: url.href,
-    drop: () => administer(adminUrl, `drop database if exists ${name} with (force)`),
+    applicationUrl: application.href,
+    drop: async () => {
+      await administer(adminUrl, `drop database if exists ${name} with (force)`);
+      await administer(adminUrl, `drop role if exists app_${name}`);
+    },
   };
+}
+
+/** Migrates a fresh database and makes the login of our processes; answers the instance's id. */
+export async function letIn(
+  { applicationUrl, url }: FreshDatabase,
+  mode: InstanceMode = 'embedded',
+): Promise<string> {
+  return prepareDatabase({ ownerUrl: url, url: applicationUrl }, mode);
 }
 
 async function administer(adminUrl: string, statement: string): Promise<void> {

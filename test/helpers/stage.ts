@@ -10,6 +10,7 @@ import type { RunHandle } from '../../client/run-handle.js';
 import { processVariables } from '../../config/environment.js';
 import type { Policy } from '../../domain/policy/schema.js';
 import type { RunState } from '../../domain/plan.js';
+import { connect } from '../../store/connect.js';
 import { ensureBuilt, ROOT } from './build.js';
 
 export interface TestStage extends Stage {
@@ -69,10 +70,14 @@ export async function openTestStage({
     },
   });
   await stage.policy(ROOMY);
+  // Tests look at everything and plant what nobody could write: as the owner, which none of the processes is.
+  const db = connect(stage.stack.ownerUrl, { max: 4 });
   return {
     ...stage,
+    db,
     said: () => said,
     close: async () => {
+      await db.destroy();
       await stage.close();
       rmSync(cwd, { recursive: true, force: true });
     },

@@ -1,0 +1,195 @@
+import { sql } from 'kysely';
+import { Failure } from '../domain/errors.js';
+import type { Database, Executor } from './connect.js';
+import { sqlState } from './failures.js';
+
+/**
+ * Who may do what in the control database. The owner migrates and does nothing else. Every process of ours is a login
+ * that is a member of one of these roles: it reads, it writes the few tables below by itself, and everything that money,
+ * grants, stops, effects and the log hang on it changes through the door's functions alone, which run as the owner.
+ */
+export const ROLES = {
+  /** Workers and the command line. */
+  gateway: 'countersign_gateway',
+  /** Admissions, decisions and reads: no effect leaves by it. */
+  server: 'countersign_server',
+  /** Reads, for reports and audits. */
+  reader: 'countersign_reader',
+} as const;
+export type RoleName = keyof typeof ROLES;
+
+type Privilege = 'insert' | 'update' | `update (${string})`;
+type Writes = Readonly<Record<string, readonly Privilege[]>>;
+
+/** Written by the server as well: who asks, what was decided, and what was sent for it. */
+const SERVER_WRITES: Writes = {
+  runs: ['insert', 'update (plan_revision)'],
+  gates: ['update'],
+  decisions: ['insert'],
+  terms_acceptances: ['insert'],
+  principal_accounts: ['insert', 'update'],
+  bundles: ['insert'],
+  bundle_files: ['insert'],
+};
+
+/** Tables that our code writes without a function of the door, and how. `test/store/roles.test.ts` holds the code to it. */
+export const WRITES: Readonly<Record<RoleName, Writes>> = {
+  gateway: {
+    ...SERVER_WRITES,
+    gates: ['insert', 'update'],
+    plans: ['insert'],
+    plan_steps: ['insert'],
+    policies: ['insert'],
+    persons: ['insert'],
+    keys: ['insert', 'update'],
+    agents: ['insert', 'update'],
+    principals: ['insert', 'update'],
+    service_keys: ['insert'],
+    resolutions: ['insert'],
+    run_failures: ['insert'],
+    temporal_ends: ['insert'],
+    instance: ['update (temporal_namespace, temporal_cluster)'],
+  },
+  server: SERVER_WRITES,
+  reader: {},
+};
+
+/** What every role may call: reads that change nothing. */
+export const READS = [
+  'countersign_now',
+  'utc_month',
+  'scope_covers',
+  'door_fenced',
+  'to_ms',
+  'from_ms',
+  'surely_absent',
+  'standing_due',
+] as const;
+
+/** What the server may have done besides. */
+const SERVER_CALLS = ['log_append', 'log_refusal', 'notice_add', 'open_case', 'door_stop'] as const;
+
+/** The functions that code calls, and that run as the owner; those they call in turn are nobody's to call. */
+export const CALLS: Readonly<Record<RoleName, readonly string[]>> = {
+  gateway: [
+    ...SERVER_CALLS,
+    'door_enter',
+    'door_authorize',
+    'door_authorize_undo',
+    'door_claim',
+    'door_settle',
+    'door_start_read',
+    'door_record_read',
+    'door_fail_absent',
+    'door_rows',
+    'door_close',
+    'door_mark_closing',
+    'door_close_row',
+    'door_complete',
+    'door_finish',
+    'door_resume',
+    'door_drained',
+    'reserve_plan',
+    'hold_plan',
+  ],
+  server: [...SERVER_CALLS, 'door_rows', 'door_drained'],
+  reader: ['door_rows'],
+};
+
+const LACKS_PRIVILEGE = '42501';
+
+/** Makes the roles that the cluster lacks; several databases of one cluster share them. @throws REQUEST_INVALID when this login may not */
+export async function makeRoles(db: Database): Promise<void> {
+  for (const role of Object.values(ROLES)) {
+    const { rows } = await sql`select 1 from pg_roles where rolname = ${role}`.execute(db);
+    if (rows.length > 0) continue;
+    await sql
+      .raw(
+        `do $$ begin create role ${role} nologin;
+         exception when duplicate_object or unique_violation then null; end $$`,
+      )
+      .execute(db)
+      .catch((error: unknown) => {
+        if (sqlState(error) !== LACKS_PRIVILEGE) throw error;
+        throw new Failure(
+          'REQUEST_INVALID',
+          `the role ${role} is missing and this login may not make it: have an administrator run \`create role ${role} nologin\``,
+        );
+      });
+  }
+}
+
+/**
+ * Gives each role exactly what it needs in this database, and takes everything else away. Call it with the fence's lock
+ * held: nobody is to meet functions that were replaced and not granted yet.
+ */
+export async function grantRoles(
+  tx: Executor,
+  {
+    moveable,
+  }: { /** Whether the clock may be moved: never in production. */ readonly moveable: boolean },
+): Promise<void> {
+  const { rows } = await sql<{ schema: string }>`select current_schema() as schema`.execute(tx);
+  const schema = rows[0]?.schema ?? 'public';
+  const all = Object.values(ROLES).join(', ');
+  const run = (statement: string): Promise<unknown> => sql.raw(statement).execute(tx);
+  await run(`grant usage on schema ${schema} to ${all}`);
+  await run(`revoke all on all tables in schema ${schema} from public, ${all}`);
+  await run(`revoke execute on all functions in schema ${schema} from public, ${all}`);
+  await run(`grant select on all tables in schema ${schema} to ${all}`);
+  for (const [name, writes] of Object.entries(WRITES))
+    for (const [table, privileges] of Object.entries(writes))
+      await run(`grant ${privileges.join(', ')} on ${table} to ${ROLES[name as RoleName]}`);
+  if (moveable) await run(`grant update (advance_ms) on clock to ${ROLES.gateway}`);
+  const signatures = await signaturesOf(tx);
+  for (const signature of READS.flatMap((name) => signatures.get(name) ?? []))
+    await run(`grant execute on function ${signature} to ${all}`);
+  for (const [name, calls] of Object.entries(CALLS))
+    for (const signature of calls.flatMap((call) => signatures.get(call) ?? [])) {
+      await run(
+        `alter function ${signature} security definer set search_path = ${schema}, pg_temp`,
+      );
+      await run(`grant execute on function ${signature} to ${ROLES[name as RoleName]}`);
+    }
+}
+
+/** Functions of our schema: name to signatures. */
+async function signaturesOf(tx: Executor): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { rows } = await sql<{ name: string; signature: string }>`
+    select p.proname as name, p.oid::regprocedure::text as signature
+      from pg_proc p where p.pronamespace = current_schema()::regnamespace`.execute(tx);
+  const byName = new Map<string, string[]>();
+  for (const { name, signature } of rows)
+    byName.set(name, [...(byName.get(name) ?? []), signature]);
+  return byName;
+}
+
+const LOGIN = /^[a-z_][a-z0-9_]{0,62}$/;
+
+/**
+ * Makes the login that a URL names, with the password it names, a member of the gateway's role: what the processes of
+ * ours connect as. @throws REQUEST_INVALID when the URL names no login that could be made
+ */
+export async function ensureLogin(owner: Database, url: string): Promise<void> {
+  const { password, username } = new URL(url);
+  const login = decodeURIComponent(username);
+  if (!LOGIN.test(login) || password === '')
+    throw new Failure(
+      'REQUEST_INVALID',
+      'COUNTERSIGN_DATABASE_URL names no user (lower-case letters, digits, _) with a password that could be made a login',
+    );
+  const quoted = sql.lit(decodeURIComponent(password));
+  const { rows } = await sql`select 1 from pg_roles where rolname = ${login}`.execute(owner);
+  const verb = rows.length > 0 ? 'alter' : 'create';
+  await sql`${sql.raw(`${verb} role ${login} login`)} password ${quoted}`.execute(owner);
+  await sql.raw(`grant ${ROLES.gateway} to ${login}`).execute(owner);
+}
+
+/** Whether this login could change what only a migration may: it owns our tables, or passes every check. */
+export async function isOwner(db: Executor): Promise<boolean> {
+  const { rows } = await sql<{ owns: boolean }>`
+    select (select r.rolsuper from pg_roles r where r.rolname = current_user)
+        or pg_has_role(current_user, (select c.relowner from pg_class c where c.oid = 'log'::regclass), 'member')
+      as owns`.execute(db);
+  return rows[0]?.owns === true;
+}
