@@ -30,6 +30,7 @@ const SERVER_WRITES: Writes = {
   principal_accounts: ['insert', 'update'],
   bundles: ['insert'],
   bundle_files: ['insert'],
+  webhook_events: ['insert'],
 };
 
 /** Tables that our code writes without a function of the door, and how. `test/store/roles.test.ts` holds the code to it. */
@@ -48,6 +49,11 @@ export const WRITES: Readonly<Record<RoleName, Writes>> = {
     resolutions: ['insert'],
     run_failures: ['insert'],
     temporal_ends: ['insert'],
+    webhook_events: ['insert', 'update (handled_at)'],
+    cases: [
+      'update (closed_at, closed_by, closed_as, close_reason, close_statement, close_digest)',
+    ],
+    provider_tokens: ['update (key_id, nonce, ciphertext)'],
     instance: ['update (temporal_namespace, temporal_cluster)'],
   },
   server: SERVER_WRITES,
@@ -64,6 +70,8 @@ export const READS = [
   'from_ms',
   'surely_absent',
   'standing_due',
+  'run_facts',
+  'grant_facts',
 ] as const;
 
 /** What the server may have done besides. */
@@ -78,6 +86,11 @@ export const CALLS: Readonly<Record<RoleName, readonly string[]>> = {
     'door_authorize_undo',
     'door_claim',
     'door_settle',
+    'door_settled',
+    'token_mint',
+    'token_due',
+    'token_minted',
+    'token_revoked',
     'door_start_read',
     'door_record_read',
     'door_fail_absent',

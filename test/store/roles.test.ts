@@ -64,7 +64,7 @@ const FORBIDDEN: readonly (readonly [RoleName, string, string])[] = [
   ['gateway', `update reservations set amount_minor = 0`, 'table reservations'],
   ['gateway', `delete from fences`, 'table fences'],
   ['gateway', `update stops set lifted_at = now()`, 'table stops'],
-  ['gateway', `update cases set closed_at = now()`, 'table cases'],
+  ['gateway', `insert into cases (kind) values ('x')`, 'table cases'],
   ['gateway', `insert into log (idx) values (1)`, 'table log'],
   ['gateway', `update log_head set idx = 0`, 'table log_head'],
   ['gateway', `delete from log_payloads`, 'table log_payloads'],
@@ -126,7 +126,7 @@ describe('what each role may', () => {
       select proname as name, proconfig as settings from pg_proc
        where prosecdef and pronamespace = 'public'::regnamespace`.execute(owner);
     expect(rows.map(({ name }) => name).sort()).toEqual([...new Set(CALLS.gateway)].sort());
-    for (const { settings } of rows) expect(settings).toEqual(['search_path=public, pg_temp']);
+    for (const { settings } of rows) expect(settings).toContain('search_path=public, pg_temp');
   });
 });
 
