@@ -18,12 +18,13 @@ export const ROLES = {
 } as const;
 export type RoleName = keyof typeof ROLES;
 
-type Privilege = 'insert' | 'update' | `update (${string})`;
+type Privilege = 'insert' | 'update' | 'delete' | `update (${string})`;
 type Writes = Readonly<Record<string, readonly Privilege[]>>;
 
 /** Written by the server as well: who asks, what was decided, and what was sent for it. */
 const SERVER_WRITES: Writes = {
   runs: ['insert', 'update (plan_revision)'],
+  run_agents: ['insert'],
   gates: ['update'],
   decisions: ['insert'],
   terms_acceptances: ['insert'],
@@ -45,7 +46,12 @@ export const WRITES: Readonly<Record<RoleName, Writes>> = {
     keys: ['insert', 'update'],
     agents: ['insert', 'update'],
     principals: ['insert', 'update'],
-    service_keys: ['insert'],
+    service_keys: ['insert', 'update'],
+    accounts: ['insert', 'update'],
+    delegations: ['insert', 'update'],
+    deliveries: ['insert', 'update'],
+    // Taken one by one: a lock on a row asks for the right to change it.
+    notice_queue: ['update', 'delete'],
     resolutions: ['insert'],
     run_failures: ['insert'],
     temporal_ends: ['insert'],
@@ -71,6 +77,8 @@ export const READS = [
   'surely_absent',
   'standing_due',
   'run_facts',
+  'run_chain',
+  'identity_refusal',
   'grant_facts',
 ] as const;
 
@@ -154,16 +162,27 @@ export async function grantRoles(
     for (const [table, privileges] of Object.entries(writes))
       await run(`grant ${privileges.join(', ')} on ${table} to ${ROLES[name as RoleName]}`);
   if (moveable) await run(`grant update (advance_ms) on clock to ${ROLES.gateway}`);
+  const asOwner = (signature: string): Promise<unknown> =>
+    run(`alter function ${signature} security definer set search_path = ${schema}, pg_temp`);
+  for (const signature of await triggersOf(tx)) await asOwner(signature);
   const signatures = await signaturesOf(tx);
   for (const signature of READS.flatMap((name) => signatures.get(name) ?? []))
     await run(`grant execute on function ${signature} to ${all}`);
   for (const [name, calls] of Object.entries(CALLS))
     for (const signature of calls.flatMap((call) => signatures.get(call) ?? [])) {
-      await run(
-        `alter function ${signature} security definer set search_path = ${schema}, pg_temp`,
-      );
+      await asOwner(signature);
       await run(`grant execute on function ${signature} to ${ROLES[name as RoleName]}`);
     }
+}
+
+/** Triggers keep their tables whatever role has written: they run as the owner, and nobody calls them. */
+async function triggersOf(tx: Executor): Promise<readonly string[]> {
+  const { rows } = await sql<{ signature: string }>`
+    select p.oid::regprocedure::text as signature from pg_proc p
+     where p.pronamespace = current_schema()::regnamespace and p.prorettype = 'trigger'::regtype`.execute(
+    tx,
+  );
+  return rows.map(({ signature }) => signature);
 }
 
 /** Functions of our schema: name to signatures. */
