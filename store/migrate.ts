@@ -25,6 +25,7 @@ import { closedAt } from './migrations/0070-closed-at.js';
 import { passkeys } from './migrations/0040-passkeys.js';
 import { stopLayers } from './migrations/0090-stop-layers.js';
 import { grantRoles, makeRoles } from './roles.js';
+import { moneyBack } from './migrations/0071-money-back.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -59,6 +60,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0070-closed-at': migration(closedAt),
   '0040-passkeys': migration(passkeys),
   '0090-stop-layers': migration(stopLayers),
+  '0071-money-back': migration(moneyBack),
 };
 
 export interface MigrateOptions {

@@ -38,7 +38,17 @@ export interface PostingsTable {
   id: GeneratedAlways<number>;
   run_id: string;
   step: string;
-  kind: 'reserve' | 'move' | 'release' | 'capture' | 'overshoot' | 'refund' | 'renewal';
+  kind:
+    | 'reserve'
+    | 'move'
+    | 'release'
+    | 'capture'
+    | 'overshoot'
+    | 'refund'
+    | 'renewal'
+    | 'dispute'
+    | 'dispute-fee'
+    | 'refund-failed';
   month: string;
   currency: string;
   amount_minor: number;

@@ -24,6 +24,7 @@ import type {
   ReconcileAreasTable,
   ReconcilePassesTable,
 } from './schema-reconcile.js';
+import type { DisputesTable, FailedRefundsTable } from './schema-money-back.js';
 import type { CredentialStatesTable, ProviderTokensTable } from './schema-tokens.js';
 import type { DeliveriesTable, NoticeQueueTable, NoticesTable } from './schema-notices.js';
 import type {
@@ -369,6 +370,8 @@ export interface Schema {
   commitments: CommitmentsTable;
   postings: PostingsTable;
   renewals: RenewalsTable;
+  disputes: DisputesTable;
+  failed_refunds: FailedRefundsTable;
   findings: FindingsTable;
   reconcile_areas: ReconcileAreasTable;
   reconcile_passes: ReconcilePassesTable;

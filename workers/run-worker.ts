@@ -17,6 +17,7 @@ import type { GatewaySettings, TemporalSettings, WorkerRole } from './settings.j
 import { startNotifier } from './notifier.js';
 import type { NoticeSettings } from './notice-settings.js';
 import { checkDatabase, checkSearchAttributes } from './startup-checks.js';
+import { startMoneyBackWatch } from './money-back-watch.js';
 import { startReconciler } from './reconciler.js';
 import { startSweeper } from './sweeper.js';
 
@@ -105,13 +106,15 @@ export async function runWorker(setup: WorkerSetup): Promise<RunningWorker> {
             ...(setup.failpoint === undefined ? {} : { failpoint: setup.failpoint }),
           })
         : undefined;
-    const stopReconciler =
+    const stopWatches =
       stopSweeper === undefined || opened === undefined
-        ? undefined
-        : startReconciler({ parts: opened.parts, log });
+        ? []
+        : [startReconciler, startMoneyBackWatch].map((start) =>
+            start({ parts: opened.parts, log }),
+          );
     const close = async (): Promise<void> => {
       await stopSweeper?.();
-      await stopReconciler?.();
+      for (const stop of stopWatches) await stop();
       await stopNotifier?.();
       await connection.close();
       await opened?.db.destroy();

@@ -4,6 +4,7 @@ import { commonSql } from './common.js';
 import { factsSql } from './facts.js';
 import { findingsSql } from './findings.js';
 import { identitySql } from './identity.js';
+import { moneyBackSql } from './money-back.js';
 import { moneySql } from './money.js';
 import { settleSql } from './settle.js';
 import { stopSql } from './stop.js';
@@ -18,6 +19,7 @@ export const doorFunctions = [
   factsSql,
   moneySql,
   findingsSql,
+  moneyBackSql,
   admitSql,
   settleSql,
   stopSql,
