@@ -26,6 +26,13 @@ const WORDS: Readonly<Record<string, string>> = {
   'case-closed': 'this case is closed already',
   'case-mismatch': 'the case is of another kind than what was signed',
   'excluded-subject': 'whoever a case is about does not close it',
+  'not-for-oneself': 'another administrator has to sign this, not the person whom it is about',
+  'used-already': 'this statement was used before, and counts once',
+  taken: 'it is registered already, or was somebody else’s',
+  'linked-already': 'it is linked already',
+  'person-unknown': 'there is no such active person',
+  'agent-unknown': 'there is no such agent, or it was removed',
+  'nothing-to-change': 'it is so already',
   'still-stopped': 'a wider stop covers this run: lift that one first',
 };
 

@@ -13,6 +13,7 @@ import { tightenedDoor } from './migrations/0008-tightened-door.js';
 import { stopMode } from './migrations/0009-stop-mode.js';
 import { notices } from './migrations/0010-notices.js';
 import { identity } from './migrations/0020-identity.js';
+import { registerChanges } from './migrations/0021-register-changes.js';
 import { webhookEvents } from './migrations/0030-webhook-events.js';
 import { http } from './migrations/0031-http.js';
 import { providerTokens } from './migrations/0080-provider-tokens.js';
@@ -49,6 +50,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0009-stop-mode': migration(stopMode),
   '0010-notices': migration(notices),
   '0020-identity': migration(identity),
+  '0021-register-changes': migration(registerChanges),
   '0030-webhook-events': migration(webhookEvents),
   '0031-http': migration(http),
   '0080-provider-tokens': migration(providerTokens),

@@ -4,6 +4,7 @@ import { Failure } from '../domain/errors.js';
 import { publicKeyProblem } from '../domain/signature.js';
 import type { Executor } from './connect.js';
 import { appendLog } from './log.js';
+import { addNotice } from './notices.js';
 import { lockFence } from './policies.js';
 import type { Row } from './schema.js';
 
@@ -238,5 +239,31 @@ export async function addServiceKey(tx: Executor, key: NewServiceKey): Promise<b
     kind: 'service-key',
     payload: { keyId: key.keyId, service: key.service },
   });
+  return true;
+}
+
+/** All service keys, oldest first. */
+export async function listServiceKeys(db: Executor): Promise<Row<'service_keys'>[]> {
+  return db.selectFrom('service_keys').selectAll().orderBy('created_at').execute();
+}
+
+/** Revokes a service key from now on: it admits nothing more. False when it is unknown or revoked already. */
+export async function revokeServiceKey(
+  tx: Executor,
+  of: { readonly keyId: string; readonly reason: string },
+): Promise<boolean> {
+  const changed = await tx
+    .updateTable('service_keys')
+    .set({ revoked_at: now })
+    .where('key_id', '=', of.keyId)
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst();
+  if (changed.numUpdatedRows === 0n) return false;
+  await addNotice(tx, {
+    kind: 'service-key-revoked',
+    dedupe: `service-key-revoked:${of.keyId}`,
+    payload: of,
+  });
+  await appendLog(tx, { kind: 'service-key-revoked', payload: of });
   return true;
 }

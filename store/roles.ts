@@ -42,7 +42,8 @@ export const WRITES: Readonly<Record<RoleName, Writes>> = {
     plans: ['insert'],
     plan_steps: ['insert'],
     policies: ['insert'],
-    persons: ['insert'],
+    persons: ['insert', 'update (active)'],
+    register_changes: ['insert'],
     keys: ['insert', 'update'],
     agents: ['insert', 'update'],
     principals: ['insert', 'update'],
@@ -80,6 +81,8 @@ export const READS = [
   'run_facts',
   'run_chain',
   'identity_refusal',
+  'agent_stopped',
+  'delegation_refusal',
   'grant_facts',
 ] as const;
 

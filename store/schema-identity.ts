@@ -90,3 +90,12 @@ export interface ServiceKeysTable {
   created_at: Date;
   revoked_at: Date | null;
 }
+
+/** Signed changes of the register, each once. */
+export interface RegisterChangesTable {
+  digest: string;
+  kind: string;
+  message: string;
+  by_person: string;
+  changed_at: Generated<Date>;
+}

@@ -6,6 +6,7 @@ import type {
   AgentsTable,
   DelegationsTable,
   PrincipalsTable,
+  RegisterChangesTable,
   RunAgentsTable,
   ServiceKeysTable,
 } from './schema-identity.js';
@@ -344,6 +345,7 @@ export interface Schema {
   accounts: AccountsTable;
   delegations: DelegationsTable;
   run_agents: RunAgentsTable;
+  register_changes: RegisterChangesTable;
   principals: PrincipalsTable;
   service_keys: ServiceKeysTable;
   runs: RunsTable;

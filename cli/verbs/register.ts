@@ -1,16 +1,13 @@
 import { UsageError } from '../../config/errors.js';
 import { erasePrincipal } from '../../store/erasure.js';
-import {
-  listAgents,
-  listPeople,
-  listPrincipals,
-  revokeKey,
-  setAgentActive,
-} from '../../store/people.js';
+import { listPrincipals, revokeKey } from '../../store/people.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
-import { registerAgent, registerPrincipal } from '../registration.js';
+import { registerPrincipal } from '../registration.js';
 import { table } from '../style.js';
+import { registerAgents } from './agents.js';
+import { registerDelegations } from './delegations.js';
+import { registerPeople } from './people.js';
 import { keysEnrol, type EnrolOptions } from './keys-enrol.js';
 import { keysNew } from './keys-new.js';
 
@@ -43,75 +40,10 @@ export const registerRegister: Register = (verbs) => {
     .requiredOption('--reason <text>', 'why, for the record')
     .option('--compromised', 'somebody else may have used it: its unused decisions are void')
     .action(keys.run(keysRevoke));
-  verbs
-    .add('people', 'Lists persons and their keys', 'countersign people')
-    .action(verbs.run(people));
+  registerPeople(verbs);
   registerAgents(verbs);
+  registerDelegations(verbs);
   registerPrincipals(verbs);
-};
-
-const registerAgents: Register = (verbs) => {
-  const agents = verbs.group('agents', 'Agents and the persons who answer for them');
-  agents.add('list', 'Lists agents', 'countersign agents list').action(
-    agents.run(async (context) => {
-      const rows = await listAgents(await context.database());
-      context.print(
-        { agents: rows },
-        rows.length === 0
-          ? [context.style.dim('No agents.')]
-          : table(
-              context.style,
-              [{ title: 'agent' }, { title: 'owner' }, { title: 'state' }],
-              rows.map((row) => [
-                row.agent_id,
-                row.owner_person ?? 'nobody',
-                row.active ? 'active' : context.style.bad('off'),
-              ]),
-            ),
-      );
-      return 0;
-    }),
-  );
-  agents
-    .add(
-      'add <id>',
-      'Registers an agent with the person who answers for it',
-      'countersign agents add launch-agent --owner p_ada',
-    )
-    .requiredOption('--owner <person>', 'register id of the owner, p_…')
-    .action(
-      agents.run(async (context, agentId: string, options: { readonly owner: string }) => {
-        checkAgentId(agentId);
-        await registerAgent(context, agentId, options.owner);
-        context.print({ agentId, owner: options.owner }, [
-          `${agentId} may act; ${options.owner} answers for it.`,
-        ]);
-        return 0;
-      }),
-    );
-  for (const [name, active, said] of [
-    ['off', false, 'may no longer start runs'],
-    ['on', true, 'may start runs again'],
-  ] as const)
-    agents
-      .add(
-        `${name} <id>`,
-        active ? 'Lets an agent act again' : 'Keeps an agent from starting runs',
-        `countersign agents ${name} launch-agent`,
-      )
-      .action(
-        agents.run(async (context, agentId: string) => {
-          const db = await context.database();
-          const known = await db.transaction().execute((tx) => setAgentActive(tx, agentId, active));
-          if (!known)
-            throw new UsageError({
-              what: `there is no agent ${JSON.stringify(agentId.slice(0, 80))}`,
-              remedy: 'See which there are: countersign agents list',
-            });
-          context.print({ agentId, active }, [`${agentId} ${said}.`]);
-          return 0;
-        }),
-      );
 };
 
 interface PrincipalOptions {
@@ -204,42 +136,4 @@ async function keysRevoke(
     });
   context.print({ keyId, revokedAs: as }, [`The key ${keyId} is revoked (${as}).`]);
   return 0;
-}
-
-async function people(context: Context): Promise<0> {
-  const { style } = context;
-  const everybody = await listPeople(await context.database());
-  const rows = everybody.flatMap(({ person, keys }) =>
-    (keys.length === 0 ? [undefined] : keys).map((key, i) => [
-      i === 0 ? person.person_id : '',
-      i === 0 ? person.name : '',
-      i === 0 ? person.groups.join(', ') : '',
-      key?.key_id ?? style.dim('no key'),
-      key === undefined ? '' : key.revoked_at === null ? 'active' : style.bad('revoked'),
-    ]),
-  );
-  const titles = ['person', 'name', 'groups', 'key', 'state'];
-  context.print(
-    { people: everybody },
-    rows.length === 0
-      ? [
-          style.dim(
-            'Nobody is enrolled. The first enrols with the code that `countersign up` prints.',
-          ),
-        ]
-      : table(
-          style,
-          titles.map((title) => ({ title })),
-          rows,
-        ),
-  );
-  return 0;
-}
-
-function checkAgentId(agentId: string): void {
-  if (/^[a-z][a-z0-9_-]{0,62}$/.test(agentId)) return;
-  throw new UsageError({
-    what: `the agent id ${JSON.stringify(agentId.slice(0, 80))} is not of the form launch-agent`,
-    remedy: 'Write lower-case letters, digits, _ or -, beginning with a letter',
-  });
 }

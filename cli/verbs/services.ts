@@ -3,10 +3,16 @@ import path from 'node:path';
 import { newServiceKeyFile } from '../../client/service-key.js';
 import { UsageError } from '../../config/errors.js';
 import { ENVIRONMENTS } from '../../domain/steps.js';
-import { addServiceKey, listPrincipals } from '../../store/people.js';
+import {
+  addServiceKey,
+  listPrincipals,
+  listServiceKeys,
+  revokeServiceKey,
+} from '../../store/people.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
-import { fields } from '../style.js';
+import { mustHaveChanged, quoted } from '../register-change.js';
+import { fields, table } from '../style.js';
 
 interface NewOptions {
   readonly file: string;
@@ -29,7 +35,58 @@ export const registerServices: Register = (verbs) => {
     .requiredOption('--principal <principal...>', 'principals it may act for; * for all')
     .requiredOption('--environment <name...>', `any of ${ENVIRONMENTS.join(', ')}; * for all`)
     .action(services.run(servicesNew));
+  services
+    .add('list', 'Lists service keys and what each may ask for', 'countersign services list')
+    .action(services.run(servicesList));
+  services
+    .add(
+      'revoke <keyId>',
+      'Revokes a service key at once; runs that it has started go on',
+      'countersign services revoke OiyJrLPSmtd5aj2wNvyrQAP7DYiOOR5YW872r9TDjqs --reason "server retired"',
+    )
+    .requiredOption('--reason <text>', 'why, for the record')
+    .action(services.run(servicesRevoke));
 };
+
+async function servicesList(context: Context): Promise<0> {
+  const rows = await listServiceKeys(await context.database());
+  const { style } = context;
+  const titles = ['service', 'key', 'agents', 'principals', 'environments', 'state'];
+  context.print(
+    { services: rows },
+    rows.length === 0
+      ? [style.dim('No services.')]
+      : table(
+          style,
+          titles.map((title) => ({ title })),
+          rows.map((row) => [
+            row.service_id,
+            row.key_id,
+            row.agents.join(', '),
+            row.principals.join(', '),
+            row.environments.join(', '),
+            row.revoked_at === null ? 'active' : style.bad('revoked'),
+          ]),
+        ),
+  );
+  return 0;
+}
+
+async function servicesRevoke(
+  context: Context,
+  keyId: string,
+  { reason }: { readonly reason: string },
+): Promise<0> {
+  const db = await context.database();
+  const revoked = await db.transaction().execute((tx) => revokeServiceKey(tx, { keyId, reason }));
+  mustHaveChanged(
+    revoked,
+    `no service key ${quoted(keyId)} is registered, or it was revoked before`,
+    'services list',
+  );
+  context.print({ keyId, revoked: true }, [`The service key ${keyId} is revoked.`]);
+  return 0;
+}
 
 async function servicesNew(context: Context, service: string, options: NewOptions): Promise<0> {
   if (!/^s_[a-z0-9][a-z0-9_-]{0,62}$/.test(service))

@@ -5,8 +5,8 @@
  */
 const accounts = `
 create table accounts (
-  iss text not null check (iss ~ '^https?://[^[:space:]]{1,500}$'),
-  sub text not null check (sub ~ '^[[:graph:]]{1,255}$'),
+  iss text not null check (iss ~ '^https?://[^[:space:]]+$' and length(iss) <= 510),
+  sub text not null check (sub ~ '^[[:graph:]]+$' and length(sub) <= 255),
   person_id text references persons,
   agent_id text references agents,
   service_id text check (service_id ~ '^s_[a-z0-9][a-z0-9_-]{0,62}$'),

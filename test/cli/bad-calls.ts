@@ -53,6 +53,56 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     () => ['keys', 'new', 'fresh.json'],
     /a person at a terminal/,
   ),
+  'a delegation of no amount': usage(
+    () => ['delegations', 'add', '--agent', 'a', '--ceiling', '60', '--until', '2099-01-01'],
+    /--ceiling "60"/,
+    /60\.00 USD/,
+  ),
+  'a delegation that is over already': usage(
+    () => ['delegations', 'add', '--agent', 'a', '--ceiling', '1.00 USD', '--until', '2001-01-01'],
+    /"2001-01-01" is past already/,
+  ),
+  'a delegation until no day': usage(
+    () => ['delegations', 'add', '--agent', 'a', '--ceiling', '1.00 USD', '--until', '2099-02-31'],
+    /"2099-02-31" is no day/,
+  ),
+  'a delegation of no step': usage(
+    () => [
+      ...['delegations', 'add', '--agent', 'a', '--ceiling', '1.00 USD'],
+      ...['--until', '2099-01-01', '--step', 'verify-site'],
+    ],
+    /"verify-site" is no step/,
+    /register-domain/,
+  ),
+  'a delegation that nobody gave': usage(
+    () => ['delegations', 'revoke', 'd_0000000000000000'],
+    /no delegation "d_0000000000000000"/,
+    /countersign delegations list/,
+  ),
+  'an account that nobody signs for': usage(
+    () => ['people', 'link', 'p_x', '--iss', 'https://login.example.com', '--sub', 'x'],
+    /--key names no key file/,
+  ),
+  'an account of an issuer that is none': usage(
+    () => ['people', 'link', 'p_x', '--iss', 'login', '--sub', 'x', '--key', 'key.json'],
+    /iss is not of the form/,
+    /countersign people link --help/,
+  ),
+  'a person who is not there': usage(
+    () => ['people', 'deactivate', 'p_nobody', '--reason', 'x'],
+    /no person "p_nobody"/,
+    /countersign people/,
+  ),
+  'an agent that is not there': usage(
+    () => ['agents', 'suspend', 'no-agent', '--reason', 'x'],
+    /no agent "no-agent"/,
+    /countersign agents list/,
+  ),
+  'a service key that is not there': usage(
+    () => ['services', 'revoke', 'x', '--reason', 'x'],
+    /no service key "x"/,
+    /countersign services list/,
+  ),
   'a stop over nothing': usage(() => ['stop', '--reason', 'x'], /what to stop or resume/, /--all/),
   'a stop over two scopes': usage(
     () => ['stop', '--all', '--run', 'a', '--reason', 'x'],
