@@ -30,6 +30,8 @@ export interface PlanView {
   readonly revision: number;
   readonly currency: string;
   readonly totalMaxMinor: number;
+  /** Absent in histories from before it was told. */
+  readonly price?: NonNullable<RunState['price']>;
   readonly steps: readonly PlanStepView[];
   readonly gates: readonly string[];
   readonly denials: Plan['denials'];

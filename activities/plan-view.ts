@@ -7,6 +7,11 @@ export function viewOf({ plan, denials }: PlanSummary): PlanView {
     revision: plan.revision,
     currency: plan.currency,
     totalMaxMinor: plan.totalMaxMinor,
+    price: {
+      firstMinor: plan.firstChargeMinor,
+      monthlyMinor: plan.monthlyMinor,
+      yearlyMinor: plan.yearlyMinor,
+    },
     steps: plan.steps.map(({ step, kind, tier, costMaxMinor, reversal, residue }) => ({
       step,
       kind,

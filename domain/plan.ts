@@ -171,6 +171,12 @@ export interface RunState {
   readonly steps: readonly StepReport[];
   readonly openGate?: OpenGate & { readonly parsedCard?: CardDocument };
   readonly currency: string;
+  /** What the plan costs at most when it acts, and then each month and year. Minor units. */
+  readonly price?: {
+    readonly firstMinor: number;
+    readonly monthlyMinor: number;
+    readonly yearlyMinor: number;
+  };
   readonly reservedMinor: number;
   readonly spentMinor: number;
   readonly residue: readonly {

@@ -2,23 +2,7 @@ import { sql } from 'kysely';
 import type { Executor } from './connect.js';
 import type { Row } from './schema.js';
 
-/** What an operator reads over all runs: balances, cases, stops, and how much is going on. */
-
-/** Balances of this UTC month by the control database's clock, and of every month that still holds a reservation. */
-export async function listBalances(db: Executor): Promise<Row<'balances'>[]> {
-  return db
-    .selectFrom('balances')
-    .selectAll()
-    .where((eb) =>
-      eb.or([
-        eb('month', '=', sql<string>`utc_month(countersign_now())`),
-        eb('reserved_minor', '>', 0),
-      ]),
-    )
-    .orderBy('month', 'desc')
-    .orderBy('scope')
-    .execute();
-}
+/** What an operator reads over all runs: stops, and how much is going on. */
 
 /** Each run's own cap by its id, in minor units. */
 export async function budgetsOfRuns(db: Executor): Promise<ReadonlyMap<string, number>> {

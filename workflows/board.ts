@@ -128,6 +128,7 @@ export class Board {
       why: this.#why,
       steps,
       currency: this.#plan?.currency ?? 'USD',
+      ...(this.#plan?.price === undefined ? {} : { price: this.#plan.price }),
       reservedMinor: this.#reservedMinor(),
       spentMinor: this.spentMinor,
       residue: steps.flatMap(({ step, residue }) =>

@@ -5,6 +5,7 @@ import type { RunState, StepReport } from '../domain/plan.js';
 export function renderDetails(state: RunState, domain: string, refused: string): string {
   const lines = [`**${state.phase}**: ${plain(state.why)}`, ''];
   if (domain !== '') lines.push(`Domain: \`${plain(domain)}\``, '');
+  if (state.price !== undefined) lines.push(priceLine(state.price, state.currency), '');
   if (state.waitsFor !== undefined)
     lines.push(
       `Waits for ${plain(state.waitsFor.who)}: ${plain(state.waitsFor.what)}`,
@@ -22,6 +23,11 @@ export function renderDetails(state: RunState, domain: string, refused: string):
     lines.push('', `Left by ${step}: ${plain(text)} (${money(minor, state.currency)})`);
   if (refused !== '') lines.push('', `Decisions: ${plain(refused)}`);
   return lines.join('\n');
+}
+
+function priceLine(price: NonNullable<RunState['price']>, currency: string): string {
+  const { firstMinor, monthlyMinor, yearlyMinor } = price;
+  return `Costs at most ${money(firstMinor, currency)} now, then ${money(monthlyMinor, currency)} each month and ${money(yearlyMinor, currency)} each year.`;
 }
 
 function gateLines(state: RunState, gate: NonNullable<RunState['openGate']>): readonly string[] {

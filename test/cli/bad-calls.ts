@@ -175,6 +175,11 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     /no-such-run/,
     /countersign runs/,
   ),
+  'a month that is none': usage(
+    () => ['ledger', '--month', '2026-13'],
+    /--month "2026-13"/,
+    /2026-11/,
+  ),
   'a case that is no number': usage(
     () => ['cases', 'show', 'seven'],
     /"seven" is no case/,

@@ -139,6 +139,45 @@ describe('the plan of a first run', () => {
   });
 });
 
+type Interval = 'month' | 'year';
+const sameSite = { kind: 'same', scriptName: 'cs-superseal-club' } as const;
+
+describe.each<[string, Interval, number, { first: number; monthly: number; yearly: number }]>([
+  ['a monthly plan, a domain for a year', 'month', 1, { first: 3020, monthly: 1900, yearly: 1420 }],
+  ['a yearly plan, a domain for a year', 'year', 1, { first: 3020, monthly: 0, yearly: 3320 }],
+  ['a monthly plan, three years', 'month', 3, { first: 5860, monthly: 1900, yearly: 1420 }],
+  ['a yearly plan, three years', 'year', 3, { first: 5860, monthly: 0, yearly: 3320 }],
+])('the price of %s', (_what, interval, years, { first, monthly, yearly }) => {
+  const { subscription } = firstQuote;
+  if (subscription.kind !== 'create') throw new Error('the first quote creates');
+  const quote = { ...firstQuote, subscription: { ...subscription, interval } };
+  const request = requestWith({ domain: { name: 'superseal.club', years }, budget: '90.00 USD' });
+  const priced = { firstChargeMinor: first, monthlyMinor: monthly, yearlyMinor: yearly };
+
+  test('is the first charge, a month and a year', () => {
+    const plan = planWith({ request, quote });
+    expect(plan).toMatchObject({ ...priced, totalMaxMinor: first });
+    // What renews by itself is what the ledger reserves first: the subscription, and never the domain.
+    const action = plan.steps.find(({ step }) => step === 'start-subscription')?.action;
+    expect(action?.params).toMatchObject({ interval, amountMinor: 1900 });
+  });
+
+  test('charges nothing for what runs already', () => {
+    const plan = planWith({ request, quote: { ...updateQuote, site: sameSite } });
+    expect(plan).toMatchObject({ firstChargeMinor: 0, monthlyMinor: 0, yearlyMinor: 0 });
+    // A further domain of a customer whose subscription runs: its own price, and nothing for the subscription.
+    const onlyDomain = planWith({
+      request,
+      quote: { ...updateQuote, domain: firstQuote.domain },
+    });
+    expect(onlyDomain).toMatchObject({
+      firstChargeMinor: first - 1900,
+      monthlyMinor: 0,
+      yearlyMinor: 1420,
+    });
+  });
+});
+
 describe('the plan of an update', () => {
   test('adopts what is there, charges nothing and deploys what differs', () => {
     const plan = planWith({ quote: updateQuote });

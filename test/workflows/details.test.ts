@@ -33,6 +33,13 @@ const STATE: RunState = {
   },
 };
 
+test('the details say what the plan costs now, each month and each year', () => {
+  const price = { firstMinor: 3_020, monthlyMinor: 1_900, yearlyMinor: 1_420 };
+  expect(renderDetails({ ...STATE, price }, 'superseal.club', '')).toContain(
+    'Costs at most 30.20 USD now, then 19.00 USD each month and 14.20 USD each year.',
+  );
+});
+
 test('the details say where the run is, what it holds, whom it waits for, and how to decide', () => {
   expect(renderDetails(STATE, 'superseal.club', '2 refused: unsigned 2').split('\n')).toEqual([
     '**awaiting-approval**: waits at the gate register-domain',
