@@ -122,15 +122,19 @@ function lines(style: Style, one: CaseView): string[] {
   const { command, text } = one.proposal;
   const indented = (words: string): string[] =>
     wrap(words, style.columns - 4).map((line) => `    ${line}`);
+  const tone = one.severity === 'urgent' ? style.bad : style.warn;
   const head = [
-    style.bold(`#${one.id}`),
-    one.severity === 'urgent' ? style.bad(one.severity) : style.warn(one.severity),
-    one.kind,
+    `${style.bold(`#${one.id}`)} ${one.kind}`,
     ...(one.runId === undefined ? [] : [`run ${one.runId}`]),
     ...(one.closed === undefined ? [] : [style.dim('closed')]),
   ].join('  ');
   return one.closed === undefined
-    ? [head, ...indented(visible(one.text)), ...indented(text), `    ${style.accent(command)}`]
+    ? [
+        head,
+        ...indented(visible(one.text)),
+        ...wrap(`${one.severity}: ${text}`, style.columns - 4).map((line) => `    ${tone(line)}`),
+        `    ${style.accent(command)}`,
+      ]
     : [head, ...indented(visible(one.text))];
 }
 

@@ -119,7 +119,9 @@ test('cases are listed with a way out, shown whole, and closed by a signed word'
     db,
   );
   const { out } = await call(database.url, ['cases']);
-  expect(out).toMatch(/#1 {2}urgent {2}overshoot {2}run launch-7/);
+  expect(out).toMatch(
+    /#1 overshoot {2}run launch-7\n +charged 5 where 4 were reserved\n +urgent: Compare/,
+  );
   expect(out).toMatch(/countersign show launch-7/);
   const { cases } = await json<{ cases: { id: number; proposal: { command: string } }[] }>(
     database.url,

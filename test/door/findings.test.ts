@@ -16,7 +16,7 @@ const seen = async (name: string, area = 'stripe'): Promise<boolean> => {
     name,
     kind: 'orphan',
     area,
-    object: 'cus_1',
+    object: name === 'orphan/told' ? 'cus_1' : name,
     runId: null,
     effectId: null,
     text: `${name} is nobody's`,
@@ -43,12 +43,40 @@ test('a finding opens one case, however often and by how many at once it is seen
   expect(await casesOf('orphan/a')).toHaveLength(1);
 });
 
+const closeAll = (name: string): Promise<unknown> =>
+  sql`update cases set closed_at = countersign_now(), closed_by = 'p_ada', closed_as = 'by-person',
+             close_statement = '{}', close_digest = gen_random_uuid()::text
+       where finding = ${name} and closed_at is null`.execute(scratch.db);
+
+test('a finding whose case a person has closed opens no other while it stands', async () => {
+  await seen('orphan/p');
+  await closeAll('orphan/p');
+  expect(await seen('orphan/p')).toBe(false);
+  expect(await casesOf('orphan/p')).toHaveLength(1);
+});
+
 test('without its guard the same finding opens a case at every pass', async () => {
   await without(scratch.db, ['finding-once'], async () => {
     await seen('orphan/b');
+    await closeAll('orphan/b');
     await seen('orphan/b');
   });
   expect(await casesOf('orphan/b')).toHaveLength(2);
+});
+
+test('what the sweep has told already takes its case, and closes it when it is gone', async () => {
+  await sql`select open_case(null, null, 'orphan', 'stripe holds cus_1, told by the sweep')`.execute(
+    scratch.db,
+  );
+  expect(await seen('orphan/told', 'told')).toBe(false);
+  expect(await casesOf('orphan/told')).toEqual([]);
+  await gone([], 'told');
+  const [told] = await scratch.db
+    .selectFrom('cases')
+    .select('closed_as')
+    .where('text', 'like', '%told by the sweep')
+    .execute();
+  expect(told).toEqual({ closed_as: 'seen-resolved' });
 });
 
 test('a finding that is seen no more closes its case, and one that comes back opens another', async () => {
