@@ -141,7 +141,7 @@ test('no statement changes what a case says, deletes it, or closes it without a 
     sql`update cases set text = 'nothing happened' where case_id = ${id}`,
     sql`update cases set finding = 'x' where case_id = ${id}`,
     sql`delete from cases where case_id = ${id}`,
-    sql`truncate cases`,
+    sql`truncate cases cascade`,
     sql`update cases set closed_at = now(), closed_by = 'x', closed_as = 'by-person' where case_id = ${id}`,
     sql`update cases set closed_at = now(), closed_by = 'x' where case_id = ${id}`,
   ];
