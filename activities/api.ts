@@ -1,6 +1,6 @@
 import type { AdmissionClaim, Cause } from '../gateway/contract.js';
 import type { GateId, RunId } from '../domain/ids.js';
-import type { Plan, PlanStep } from '../domain/plan.js';
+import type { Plan, PlanStep, RunState } from '../domain/plan.js';
 import type { StepName } from '../domain/steps.js';
 
 /**

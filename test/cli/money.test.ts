@@ -38,7 +38,10 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'countersign-money-'));
   mkdirSync(path.join(folder, 'data/secrets'), { recursive: true, mode: 0o700 });
   database = await freshDatabase();
-  await prepareEmbedded(database.url, path.join(folder, 'data'));
+  await prepareEmbedded(
+    { ownerUrl: database.url, url: database.applicationUrl },
+    path.join(folder, 'data'),
+  );
   db = connect(database.url);
   await newKeyFile(path.join(folder, 'ada.json'), PASSPHRASE);
   const code = drawBootstrapCode(path.join(folder, 'data'), (await databaseNow(db)).getTime());
