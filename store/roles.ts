@@ -57,7 +57,8 @@ export const WRITES: Readonly<Record<RoleName, Writes>> = {
     run_failures: ['insert'],
     temporal_ends: ['insert'],
     webhook_events: ['insert', 'update (handled_at)'],
-    reconcile_passes: ['update'],
+    reconcile_passes: ['insert', 'update'],
+    reconcile_areas: ['insert', 'update'],
     cases: [
       'update (closed_at, closed_by, closed_as, close_reason, close_statement, close_digest)',
     ],
@@ -78,6 +79,7 @@ export const READS = [
   'from_ms',
   'surely_absent',
   'standing_due',
+  'agent_stopped',
   'run_facts',
   'run_chain',
   'identity_refusal',
