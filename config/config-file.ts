@@ -22,10 +22,13 @@ const credential = z.strictObject({
   reads: secretFile,
 });
 
+/** At Cloudflare `actions` and `compensations` mint tokens; `accounts` makes accounts, where runs may need one. */
+const cloudflareCredential = credential.extend({ accounts: secretFile.optional() });
+
 /** Files with the credentials of the real providers; never the values themselves, never the environment. */
 export const liveCredentialFilesSchema = z.strictObject({
   stripe: credential,
-  cloudflare: credential,
+  cloudflare: cloudflareCredential,
 });
 export type LiveCredentialFiles = z.infer<typeof liveCredentialFilesSchema>;
 
@@ -61,6 +64,16 @@ const passkeysSchema = z.strictObject({
     .min(1)
     .max(10),
 });
+/** Where the keys come from that minted tokens are sealed under: a file, a program, or a key service. */
+export const encryptionSchema = z.union(
+  [
+    z.strictObject({ file: secretFile }),
+    z.strictObject({ command: z.array(z.string().min(1)).min(1).max(20) }),
+    z.strictObject({ url: z.url({ protocol: /^https?$/ }), tokenFile: secretFile.optional() }),
+  ],
+  'expected one of file, command (a list of words) or url',
+);
+export type EncryptionSource = z.infer<typeof encryptionSchema>;
 
 /** `countersign.config.yaml`. */
 export const configFileSchema = z.strictObject({
@@ -70,6 +83,7 @@ export const configFileSchema = z.strictObject({
   notices: noticesConfigSchema.optional(),
   /** Where passkeys sign. In the embedded mode the server's own page unless it stands here. */
   passkeys: passkeysSchema.optional(),
+  encryption: encryptionSchema.optional(),
 });
 export type ConfigFile = z.infer<typeof configFileSchema>;
 
@@ -176,8 +190,8 @@ function knownKeys(parents: readonly PropertyKey[]): string[] {
   if (parents.length === 0) return Object.keys(configFileSchema.shape);
   if (parents[0] === 'notices') return Object.keys(noticesConfigSchema.shape);
   if (parents[0] === 'passkeys') return Object.keys(passkeysSchema.shape);
-  const inCredentials = parents.length === 1;
-  return Object.keys(inCredentials ? liveCredentialFilesSchema.shape : credential.shape);
+  if (parents.length === 1) return Object.keys(liveCredentialFilesSchema.shape);
+  return Object.keys((parents[1] === 'cloudflare' ? cloudflareCredential : credential).shape);
 }
 
 function complain(where: string, what: string, remedy: string): UsageError {

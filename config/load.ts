@@ -4,6 +4,7 @@ import {
   CONFIG_FILE,
   readConfigFile,
   type ConfigFile,
+  type EncryptionSource,
   type LiveCredentialFiles,
   type NoticesConfig,
 } from './config-file.js';
@@ -32,6 +33,8 @@ export interface Config {
   readonly providers: 'sandbox' | 'live';
   /** Only when `providers` is `live`: the files that hold the credentials. */
   readonly live: LiveCredentialFiles | undefined;
+  /** Where the keys for minted tokens come from; absent: the data folder's own, embedded only. */
+  readonly encryption: EncryptionSource | { readonly environment: string } | undefined;
   /** Absolute; holds everything the embedded stack keeps. */
   readonly dataDir: string;
   readonly project: string;
@@ -75,6 +78,7 @@ const variablesSchema = z.object({
   COUNTERSIGN_DATA: text.optional(),
   COUNTERSIGN_POLICY: text.optional(),
   COUNTERSIGN_ROOT_KEYS: text.optional(),
+  COUNTERSIGN_TOKEN_KEYS: text.optional(),
   COUNTERSIGN_LIVE: z.literal('1', 'the only value it takes is 1').optional(),
 });
 type OurVariables = z.infer<typeof variablesSchema>;
@@ -92,6 +96,7 @@ export function loadConfig({ env, cwd, args }: LoadOptions): Config {
     mode: fromFile.mode,
     providers: fromFile.providers,
     live: liveFiles(fromFile, file, ours),
+    encryption: encryptionOf(fromFile, file, ours),
     dataDir: data === undefined ? path.join(stateFolder(env), project) : path.resolve(cwd, data),
     project,
     projectDir,
@@ -208,5 +213,38 @@ function liveFiles(
     compensations: at(set.compensations),
     reads: at(set.reads),
   });
-  return { stripe: all(credentials.stripe), cloudflare: all(credentials.cloudflare) };
+  const { accounts } = credentials.cloudflare;
+  return {
+    stripe: all(credentials.stripe),
+    cloudflare: {
+      ...all(credentials.cloudflare),
+      ...(accounts === undefined ? {} : { accounts: at(accounts) }),
+    },
+  };
 }
+
+/** The file's word wins over the environment's. */
+function encryptionOf(
+  { encryption }: ConfigFile,
+  file: string,
+  ours: OurVariables,
+): Config['encryption'] {
+  const at = (name: string): string => path.resolve(path.dirname(file), name);
+  if (encryption !== undefined) {
+    if ('file' in encryption) return { file: at(encryption.file) };
+    if ('command' in encryption) return encryption;
+    const { url, tokenFile } = encryption;
+    if (url.startsWith('http:') && !LOOPBACK.test(new URL(url).hostname))
+      throw new UsageError({
+        what: `"encryption.url" would send keys in the clear`,
+        where: file,
+        remedy: 'Use https, or http on 127.0.0.1',
+      });
+    return { url, ...(tokenFile === undefined ? {} : { tokenFile: at(tokenFile) }) };
+  }
+  if (ours.COUNTERSIGN_TOKEN_KEYS !== undefined)
+    return { environment: ours.COUNTERSIGN_TOKEN_KEYS };
+  return undefined;
+}
+
+const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\])$/;

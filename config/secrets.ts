@@ -68,6 +68,14 @@ export function openSecrets(dataDir: string): Secrets {
   return readSecrets(dataDir);
 }
 
+/** Creates one secret of a data folder if it lacks it. Answers its file. @throws UsageError */
+export function ensureSecret(dataDir: string, name: keyof Secrets): string {
+  const file = secretFile(dataDir, name);
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  if (readPrivateFile(file) === undefined) createPrivateFile(file, `${MAKERS[name]()}\n`);
+  return file;
+}
+
 /** Reads the secrets of a data folder that `up` has made. @throws UsageError when one is missing or damaged */
 export function readSecrets(dataDir: string): Secrets {
   const read = (name: keyof Secrets): string => {
@@ -100,7 +108,9 @@ function secretNames(): (keyof Secrets)[] {
 }
 
 function thirtyTwoBytes(value: string, where: string): Buffer {
-  const key = Buffer.from(value, 'base64url');
+  // The first key seals; a person who rotates it puts a newer line before the former one.
+  const [first = ''] = value.split('\n');
+  const key = Buffer.from(first.slice(first.indexOf(':') + 1), 'base64url');
   if (key.length === 32) return key;
   throw new UsageError({
     what: `the key has ${key.length} bytes instead of 32`,

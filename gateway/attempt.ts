@@ -9,6 +9,8 @@ import type { Classified, Found, SiteFile } from './operation.js';
 import type { Parts } from './parts.js';
 import { detailsOf } from './providers.js';
 import type { Transmission } from './send-once.js';
+import { refusedToken } from './tokens.js';
+import type { HeldToken } from './tokens.js';
 
 /** What the door granted: this attempt may send until its time is up. */
 export interface Granted {
@@ -30,6 +32,8 @@ export async function attempt(
   granted: Granted,
   of: {
     readonly before: Mark;
+    /** Minted for it, where the operation needs one. */
+    readonly token?: HeldToken | undefined;
     readonly sender: Sender;
     bundle(digest: string): Promise<readonly SiteFile[]>;
   },
@@ -60,7 +64,11 @@ export async function attempt(
     await settle({ outcome: 'unstored-refusal', evidence: { sent: false, ...reasonOf(error) } });
     throw checked(effect, error);
   }
-  const clients = parts.providers.forSending('actions', { deadline, transmission });
+  const clients = parts.providers.forSending('actions', {
+    deadline,
+    transmission,
+    token: of.token?.value,
+  });
   failpoint?.('before-send');
   let sent: Sent;
   try {
@@ -71,9 +79,8 @@ export async function attempt(
       outcome: classified.proof,
       evidence: { code: classified.code, sent: transmission.begun > 0, ...detailsOf(classified) },
     });
-    throw error instanceof Failure && transmission.begun === 0
-      ? error
-      : providerFailure(effect, classified);
+    if (error instanceof Failure && transmission.begun === 0) throw error;
+    throw providerFailure(effect, await tokenRefused(parts, of.token, classified));
   }
   failpoint?.('after-send');
   if ('kind' in sent) {
@@ -89,6 +96,17 @@ export async function attempt(
   });
   failpoint?.('after-settle');
   return settled;
+}
+
+/** A minted token that is refused is used no more; the next attempt has a new one, unless this one was new. */
+async function tokenRefused(
+  parts: Parts,
+  token: HeldToken | undefined,
+  classified: Classified,
+): Promise<Classified> {
+  if (token === undefined || classified.code !== 'PROVIDER_AUTH') return classified;
+  await refusedToken(parts, token);
+  return token.fresh ? classified : { ...classified, code: 'PROVIDER_UNAVAILABLE' };
 }
 
 /**

@@ -24,8 +24,10 @@ import { loadPlanned, loadRun, plannedStep } from './record.js';
 import { isRecorded } from './recorded.js';
 import { report } from './report.js';
 import { failureOf, resolve, resume } from './resolve.js';
+import { revokeQuietly, revokingAtFailure } from './revoke.js';
 import { stopRun } from './stop.js';
 import { tellingWhereStuck } from './tell-stuck.js';
+import { createTokenDoor } from './token-door.js';
 import { reverse } from './unwind.js';
 import { verify } from './verify.js';
 
@@ -48,6 +50,10 @@ export function createParts(options: GatewayOptions): Parts {
     httpTimeouts: options.httpTimeouts ?? HTTP_TIMEOUTS,
     clocks,
     trust: options.trust ?? PLAIN_TRUST,
+    tokens:
+      options.keyring === undefined
+        ? undefined
+        : { door: createTokenDoor(options.db), keyring: options.keyring },
   };
 }
 
@@ -65,12 +71,16 @@ export function createGateway(parts: Parts): Gateway {
     readiness: (id, step) =>
       guarded(`readiness ${step}`, id, (runId) => readiness(parts, runId, step)),
     perform: (id, step, sender) =>
-      guarded(`perform ${step}`, id, (runId) => perform(parts, runId, step, sender)),
+      guarded(`perform ${step}`, id, (runId) =>
+        revokingAtFailure(parts, runId, 'actions', () => perform(parts, runId, step, sender)),
+      ),
     verify: (id) => guarded('verify', id, (runId) => verify(parts, runId)),
     closeDoor: (id, cause) => guarded('close-door', id, (runId) => closeDoor(parts, runId, cause)),
     reverse: (id, step, sender) =>
       guarded(`reverse ${step}`, id, (runId) =>
-        tellingWhereStuck(parts, runId, step, () => reverse(parts, runId, step, sender)),
+        revokingAtFailure(parts, runId, 'compensations', () =>
+          tellingWhereStuck(parts, runId, step, () => reverse(parts, runId, step, sender)),
+        ),
       ),
     complete: (id) => guarded('complete', id, (runId) => complete(parts, runId)),
     finish: (id, why) => guarded('finish', id, (runId) => finish(parts, runId, why)),
@@ -130,6 +140,7 @@ async function complete(parts: Parts, runId: RunId): Promise<RunState> {
     throw new Failure('DOOR_CLOSED', `run ${runId} is being unwound: it cannot complete`);
   if (answer === 'not-all-succeeded')
     throw new Failure('OUT_OF_ORDER', `run ${runId} has steps that have not succeeded`);
+  await revokeQuietly(parts, runId);
   return report(parts, runId);
 }
 
@@ -140,6 +151,7 @@ async function finish(parts: Parts, runId: RunId, why: string): Promise<RunState
     throw new Failure('OUT_OF_ORDER', `run ${runId} cannot end: its door is not closed`);
   if (answer === 'not-all-closed')
     throw new Failure('OUT_OF_ORDER', `run ${runId} cannot end: not every step is taken back`);
+  await revokeQuietly(parts, runId);
   return report(parts, runId);
 }
 
@@ -149,4 +161,5 @@ async function stopKnown(
 ): Promise<void> {
   await loadRun(parts, of.runId);
   await stopRun(parts, of);
+  await revokeQuietly(parts, of.runId);
 }

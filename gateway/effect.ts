@@ -67,7 +67,10 @@ export function contextOf(
   of: { readonly key: string; bundle(digest: string): Promise<readonly SiteFile[]> },
 ): OperationContext {
   return {
-    client: clients[effect.provider],
+    // Asked for by those that use it: what sends nothing needs no credential.
+    get client() {
+      return clients[effect.provider];
+    },
     account: effect.account,
     marker: effect.effectId,
     key: of.key,

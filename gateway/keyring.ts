@@ -89,3 +89,28 @@ export function createKeyring(keys: () => readonly SealingKey[]): Keyring {
     },
   };
 }
+
+const NAMED = /^(?:([a-z0-9][a-z0-9._-]{0,62}):)?([A-Za-z0-9_-]{43})=?$/;
+
+/**
+ * Keys from a text: one a line or between commas, each 32 bytes in base64url, with `id:` before it or named by its own
+ * digest. The first one seals, the others still open.
+ * @throws Error naming the line, never its value
+ */
+export function parseKeys(text: string): readonly SealingKey[] {
+  const keys = text
+    .split(/[\n,]/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line, at) => {
+      const [, name, value = ''] = NAMED.exec(line) ?? [];
+      const key = Buffer.from(value, 'base64url');
+      if (key.length !== KEY_BYTES)
+        throw new Error(`key ${at + 1} is not ${KEY_BYTES} bytes in base64url`);
+      return { keyId: name ?? keyIdOf(key), key };
+    });
+  if (keys.length === 0) throw new Error('there is no key in it');
+  const ids = new Set(keys.map(({ keyId }) => keyId));
+  if (ids.size < keys.length) throw new Error('two keys have the same id');
+  return keys;
+}

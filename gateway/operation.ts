@@ -1,4 +1,5 @@
 import type Cloudflare from 'cloudflare';
+import type { TokenNeed } from './cloudflare/tokens.js';
 import type Stripe from 'stripe';
 import type { ProviderName } from '../domain/steps.js';
 import type { z } from 'zod';
@@ -81,6 +82,8 @@ export interface Operation<P extends ProviderName = ProviderName, In = unknown> 
    */
   readonly knownBy: 'marker' | 'name' | 'nothing';
   readonly params: z.ZodType<In>;
+  /** The token that `send` needs, minted for it. Absent: it has a credential of its own, or sends nothing. */
+  readonly token?: (params: In) => TokenNeed;
   /** Right before the send, within 10 s of it: does the world still fit what was approved? Throws Failure GRANT_VOID, PROVIDER_REFUSED or NEEDS_INPUT. */
   readonly check?: (ctx: OperationContext<P>, params: In) => Promise<void>;
   readonly send: (
@@ -110,6 +113,8 @@ export interface Undone {
 export interface Reversal<P extends ProviderName = ProviderName, In = unknown> {
   readonly name: string;
   readonly provider: P;
+  /** The token that `reverse` needs, minted for it; a stop does not revoke it. */
+  readonly token?: (params: In) => TokenNeed;
   /** Looks again: used by others since? Throws Failure USED_BY_OTHERS. Reads only. */
   readonly inspect: (ctx: OperationContext<P>, params: In, made: Found) => Promise<void>;
   /** Every request idempotent; reads first, so that doing it twice is doing it once. `key` is the undo effect's. */

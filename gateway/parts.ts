@@ -7,7 +7,9 @@ import type { Door } from './door-contract.js';
 import type { Egress } from './egress.js';
 import type { StepEffects } from './operation.js';
 import type { Credentials, Providers } from './providers.js';
+import type { Keyring } from './keyring.js';
 import type { QuoteReaders } from './readers.js';
+import type { TokenParts } from './tokens.js';
 
 /** How long a provider may take until what it did is visible, in ms, per provider or operation. */
 export interface Settling {
@@ -51,6 +53,8 @@ export interface GatewayOptions {
   readonly clocks?: Clocks;
   /** Absent: no passkey counts and no root is pinned. */
   readonly trust?: Trust;
+  /** Seals minted tokens; a process without it mints none. */
+  readonly keyring?: Keyring;
 }
 
 /** The same, with defaults filled in and clients behind one maker. */
@@ -66,6 +70,7 @@ export interface Parts {
   readonly httpTimeouts: HttpTimeouts;
   readonly clocks: Clocks;
   readonly trust: Trust;
+  readonly tokens: TokenParts | undefined;
 }
 
 export const settlingOf = (settling: Settling, provider: ProviderName, operation: string): number =>

@@ -15,6 +15,8 @@ import type { Parts } from './parts.js';
 import { bundleOf, loadStanding, resolvedEffect } from './record.js';
 import type { PlannedRun } from './record.js';
 import { refused, voided } from './refused.js';
+import { tokenFor } from './tokens.js';
+import type { HeldToken, TokenAnswer } from './tokens.js';
 
 /** A claim waits this long after `send_by` for an attempt that never settled. In ms. */
 const CLAIM_WAIT_MS = 5_000;
@@ -152,8 +154,10 @@ async function under(
 ): Promise<Performed> {
   for (let judgement = 1; ; judgement += 1) {
     const judged = await judge(parts, performing.run, performing.effect);
+    const asked = askOf(parts, performing, judged);
+    const held = await tokenOf(parts, performing, asked);
     const before = mark(parts.clocks);
-    const answer = await answered(() => ask(askOf(parts, performing, judged)));
+    const answer = held.verdict === 'refused' ? held : await answered(() => ask(asked));
     performing.sender.failpoint?.(failpoint);
     if (answer.verdict === 'refused') {
       if (answer.reason === 'POLICY_MOVED' && judgement < JUDGEMENTS) continue;
@@ -167,9 +171,25 @@ async function under(
         answer.waitMs,
       );
     if (answer.verdict === 'exists') return existing(performing, answer.row);
-    return sent(parts, performing, judged, { ...answer, before });
+    const token = held.verdict === 'held' ? held.token : undefined;
+    return sent(parts, performing, judged, { ...answer, before, token });
   }
 }
+
+/** Minted before the door is asked, so that the time to send is the send's own. */
+const tokenOf = (
+  parts: Parts,
+  { run, effect, sender }: Performing,
+  action: AuthorizeAsk,
+): Promise<TokenAnswer> =>
+  tokenFor(parts, {
+    effect,
+    need: effect.operation.token?.(effect.params),
+    runId: run.runId,
+    class: 'actions',
+    sender: sender.token,
+    action,
+  });
 
 /**
  * The door's answer; one that was lost is asked for once more. The same sender gets the same grant, and the time to send
@@ -188,12 +208,19 @@ async function sent(
   parts: Parts,
   performing: Performing,
   judged: Judged,
-  granted: { attempt: number; epoch: number; remainingMs: number; before: ReturnType<typeof mark> },
+  granted: {
+    attempt: number;
+    epoch: number;
+    remainingMs: number;
+    before: ReturnType<typeof mark>;
+    token: HeldToken | undefined;
+  },
 ): Promise<Performed> {
   const { effect, sender } = performing;
   try {
     const settled = await attempt(parts, effect, granted, {
       before: granted.before,
+      token: granted.token,
       sender,
       bundle: bundleOf(parts),
     });

@@ -1,3 +1,4 @@
+import type Cloudflare from 'cloudflare';
 import { Failure } from '../domain/errors.js';
 import type { ProviderName } from '../domain/steps.js';
 import { CLOUDFLARE_ORIGIN, cloudflareClient } from './cloudflare/client.js';
@@ -5,11 +6,15 @@ import type { CloudflareCredentials } from './cloudflare/client.js';
 import { deadlineIn } from './deadline.js';
 import type { Clocks, Deadline } from './deadline.js';
 import type { Classified, Clients } from './operation.js';
-import type { SendOnce, Transmission } from './send-once.js';
+import type { Transmission } from './send-once.js';
 import { STRIPE_ORIGIN, stripeClient } from './stripe/client.js';
 import type { StripeCredentials } from './stripe/client.js';
+import type { TokenClass } from './token-door.js';
 
-/** What a credential may be used for. Reversals have credentials of their own, which a stop does not revoke. */
+/**
+ * What a credential may be used for. Reversals have credentials of their own, which a stop does not revoke. At
+ * Cloudflare those of actions and compensations are parents: they mint and revoke tokens and are sent for nothing else.
+ */
 export type Role = 'actions' | 'compensations' | 'reads';
 
 export interface ProviderCredentials {
@@ -18,19 +23,33 @@ export interface ProviderCredentials {
 }
 
 /** A process holds only the roles it needs; asking it for another one is an operator's error. */
-export type Credentials = Readonly<Partial<Record<Role, ProviderCredentials>>>;
+export type Credentials = Readonly<Partial<Record<Role, ProviderCredentials>>> & {
+  /** Makes Cloudflare accounts, which no token of an account can. */
+  readonly accounts?: CloudflareCredentials;
+};
 
 /** A whole read, answer included, in ms. */
 export const READ_TIMEOUT_MS = 10_000;
+
+interface Attempt {
+  readonly deadline: Deadline;
+  readonly transmission: Transmission;
+}
 
 export interface Providers {
   /** Clients that send: one attempt's own, under its deadline. */
   forSending(
     role: 'actions' | 'compensations',
-    attempt: { readonly deadline: Deadline; readonly transmission: Transmission },
+    attempt: Attempt & { readonly token?: string | undefined },
   ): Clients;
   /** Clients that read, under a deadline of 10 s, ended by the signal. */
   forReading(role: Role, signal?: AbortSignal): Clients;
+  /** The parent of a class of tokens, in the hand of the mint alone; without an attempt each request has 10 s. */
+  forMinting(of: TokenClass, attempt?: Attempt): Cloudflare;
+  /** Does this process hold the parent of that class? */
+  mints(of: TokenClass): boolean;
+  /** A client that asks, as a minted token, whether it works yet. */
+  asToken(value: string): Cloudflare;
 }
 
 /** Sandbox credentials end in a MAC of 32 hex digits; no vendor's do. */
@@ -42,22 +61,49 @@ const SANDBOX_CLOUDFLARE = /^cf_[a-z0-9-]+_[a-z0-9-]+_[0-9a-f]{32}$/;
  * @throws PROVIDER_AUTH naming the role and provider, never the credential
  */
 export function checkCredentials(credentials: Credentials, providers: 'sandbox' | 'live'): void {
-  for (const [role, { stripe, cloudflare }] of Object.entries(credentials)) {
-    const wrong = (provider: string, what: string): Failure =>
-      new Failure('PROVIDER_AUTH', `the ${role} credential for ${provider} ${what}`);
-    if (providers === 'live') {
-      if (stripe.origin !== STRIPE_ORIGIN)
-        throw wrong('stripe', `must be used with ${STRIPE_ORIGIN} when providers are live`);
-      if (cloudflare.origin !== CLOUDFLARE_ORIGIN)
-        throw wrong('cloudflare', `must be used with ${CLOUDFLARE_ORIGIN} when providers are live`);
-    } else {
-      if (stripe.origin === STRIPE_ORIGIN || !SANDBOX_STRIPE.test(stripe.apiKey))
-        throw wrong('stripe', 'was not minted by the sandbox: set providers: live to use it');
-      if (cloudflare.origin === CLOUDFLARE_ORIGIN || !SANDBOX_CLOUDFLARE.test(cloudflare.apiToken))
-        throw wrong('cloudflare', 'was not minted by the sandbox: set providers: live to use it');
-    }
+  const { accounts, ...roles } = credentials;
+  for (const [role, { stripe, cloudflare }] of Object.entries(roles)) {
+    checkStripeCredential(role, stripe, providers);
+    checkCloudflareCredential(role, cloudflare, providers);
   }
+  if (accounts !== undefined) checkCloudflareCredential('accounts', accounts, providers);
 }
+
+/** @throws PROVIDER_AUTH */
+export function checkStripeCredential(
+  role: string,
+  { origin, apiKey }: StripeCredentials,
+  providers: 'sandbox' | 'live',
+): void {
+  if (providers === 'live' && origin !== STRIPE_ORIGIN)
+    throw wrong(role, 'stripe', `must be used with ${STRIPE_ORIGIN} when providers are live`);
+  if (providers === 'sandbox' && (origin === STRIPE_ORIGIN || !SANDBOX_STRIPE.test(apiKey)))
+    throw wrong(role, 'stripe', NOT_MINTED);
+}
+
+/** @throws PROVIDER_AUTH */
+export function checkCloudflareCredential(
+  role: string,
+  { origin, apiToken }: CloudflareCredentials,
+  providers: 'sandbox' | 'live',
+): void {
+  if (providers === 'live' && origin !== CLOUDFLARE_ORIGIN)
+    throw wrong(
+      role,
+      'cloudflare',
+      `must be used with ${CLOUDFLARE_ORIGIN} when providers are live`,
+    );
+  if (
+    providers === 'sandbox' &&
+    (origin === CLOUDFLARE_ORIGIN || !SANDBOX_CLOUDFLARE.test(apiToken))
+  )
+    throw wrong(role, 'cloudflare', NOT_MINTED);
+}
+
+const wrong = (role: string, provider: string, what: string): Failure =>
+  new Failure('PROVIDER_AUTH', `the ${role} credential for ${provider} ${what}`);
+
+const NOT_MINTED = 'was not minted by the sandbox: set providers: live to use it';
 
 /** Makes provider clients; they are made nowhere else. */
 export function createProviders(credentials: Credentials, clocks: Clocks): Providers {
@@ -67,29 +113,54 @@ export function createProviders(credentials: Credentials, clocks: Clocks): Provi
       throw new Failure('PROVIDER_AUTH', `this process holds no credentials for ${role}`);
     return held;
   };
-  // Made when asked for: an effect speaks with one of them, and making cloudflare's takes some ms.
-  const clients = (role: Role, send: Omit<SendOnce, 'origin'>): Clients => {
-    const held = of(role);
-    return {
-      get stripe() {
-        return stripeClient(held.stripe, send);
-      },
-      get cloudflare() {
-        return cloudflareClient(held.cloudflare, send);
-      },
-    };
+  const parent = (role: TokenClass): CloudflareCredentials => of(role).cloudflare;
+  const origin = (): string =>
+    (credentials.actions ?? credentials.compensations ?? of('reads')).cloudflare.origin;
+  const accounts = (): CloudflareCredentials => {
+    const { accounts: held } = credentials;
+    if (held === undefined)
+      throw new Failure('PROVIDER_AUTH', 'this process holds no credential to make accounts with');
+    return held;
   };
+  // Each read has its own 10 s, counted from its start, however long the reader as a whole takes.
+  const asking = (): Attempt => ({
+    deadline: rolling(READ_TIMEOUT_MS, clocks),
+    transmission: { begun: 0 },
+  });
   return {
-    forSending: (role, { deadline, transmission }) => clients(role, { deadline, transmission }),
-    forReading: (role, signal) =>
-      clients(role, {
-        // Each read has its own 10 s, counted from its start, however long the reader as a whole takes.
-        deadline: rolling(READ_TIMEOUT_MS, clocks),
-        transmission: { begun: 0 },
-        ...(signal === undefined ? {} : { signal }),
-      }),
+    forSending: (role, { deadline, transmission, token }) => {
+      const send = { deadline, transmission };
+      return clientsOf(
+        () => stripeClient(of(role).stripe, send),
+        () =>
+          cloudflareClient(
+            token === undefined ? accounts() : { apiToken: token, origin: origin() },
+            send,
+          ),
+      );
+    },
+    forReading: (role, signal) => {
+      const send = { ...asking(), ...(signal === undefined ? {} : { signal }) };
+      return clientsOf(
+        () => stripeClient(of(role).stripe, send),
+        () => cloudflareClient(of('reads').cloudflare, send),
+      );
+    },
+    forMinting: (role, attempt = asking()) => cloudflareClient(parent(role), attempt),
+    mints: (role) => credentials[role] !== undefined,
+    asToken: (value) => cloudflareClient({ apiToken: value, origin: origin() }, asking()),
   };
 }
+
+/** Made when asked for: an effect speaks with one of them, and making cloudflare's takes some ms. */
+const clientsOf = (stripe: () => Clients['stripe'], cloudflare: () => Cloudflare): Clients => ({
+  get stripe() {
+    return stripe();
+  },
+  get cloudflare() {
+    return cloudflare();
+  },
+});
 
 /** A deadline that starts anew at each request: readers page through lists, and each page is a request. */
 function rolling(ms: number, clocks: Clocks): Deadline {

@@ -52,6 +52,8 @@ export interface TokenDoor {
   }): Promise<'live' | 'due'>;
   /** From now on it is to be revoked. */
   due(tokenId: string, why: string): Promise<void>;
+  /** The run's live tokens of a class are to be revoked. */
+  end(runId: RunId, of: TokenClass, why: string): Promise<void>;
   /** It is gone at the provider, or surely never was. False: it was revoked before. */
   revoked(tokenId: string, evidence: string): Promise<boolean>;
 }
@@ -77,6 +79,9 @@ export function createTokenDoor(db: Database): TokenDoor {
     },
     due: async (tokenId, why) => {
       await one(db, sql`select token_due(${tokenId}, ${why}) as answer`);
+    },
+    end: async (runId, of, why) => {
+      await one(db, sql`select tokens_end(${runId}, ${of}, ${why}) as answer`);
     },
     revoked: (tokenId, evidence) =>
       one<boolean>(

@@ -14,6 +14,8 @@ import { detailsOf, reading } from './providers.js';
 import { bundleOf } from './record.js';
 import type { RunRecord } from './record.js';
 import type { Transmission } from './send-once.js';
+import { tokenFor } from './tokens.js';
+import type { HeldToken } from './tokens.js';
 
 export type Waits = Extract<Reversed, { done: false }>;
 
@@ -111,6 +113,7 @@ async function sendReversal(
   { runId, effect, made, sender }: Undo,
   { undoId, send }: { readonly undoId: EffectId; readonly send: boolean },
 ): Promise<Waits | undefined> {
+  const token = send ? await reversalToken(parts, { runId, effect, sender }) : undefined;
   const before = mark(parts.clocks);
   const answer = await parts.door.authorizeUndo({
     runId,
@@ -140,6 +143,7 @@ async function sendReversal(
   const clients = parts.providers.forSending('compensations', {
     deadline: before.deadlineAfter(answer.remainingMs),
     transmission,
+    token: token?.value,
   });
   const ctx = contextOf(effect, clients, {
     key: idempotencyKeyOf(undoId, answer.epoch),
@@ -169,6 +173,33 @@ async function sendReversal(
   // What it did is read back, not believed: until then another attempt may follow.
   await settle('unknown', { sent: transmission.begun > 0 });
   return undefined;
+}
+
+/** A reversal's own token. What keeps it from being minted keeps the reversal waiting, or needs a person. */
+async function reversalToken(
+  parts: Parts,
+  { runId, effect, sender }: Pick<Undo, 'runId' | 'effect' | 'sender'>,
+): Promise<HeldToken | undefined> {
+  const { step, reversal } = effect;
+  try {
+    const answer = await tokenFor(parts, {
+      effect,
+      need: reversal.token?.(effect.params),
+      runId,
+      class: 'compensations',
+      sender: sender.token,
+    });
+    if (answer.verdict === 'held') return answer.token;
+    throw new Failure(
+      answer.reason === 'NO_CAUSE' ? 'NO_CAUSE' : 'COMPENSATION_FAILED',
+      `${step} may not be reversed: ${answer.reason}: ${answer.detail}`,
+      { step, reason: answer.reason },
+    );
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    if (error.code !== 'PROVIDER_AUTH' && error.code !== 'PROVIDER_REFUSED') throw error;
+    throw new Failure('COMPENSATION_FAILED', `reversing ${error.message}`, error.details);
+  }
 }
 
 /** What may be tried again stays so; everything else needs a person. */

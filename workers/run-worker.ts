@@ -13,6 +13,7 @@ import type { StepEffects } from '../gateway/operation.js';
 import type { Parts } from '../gateway/parts.js';
 import type { QuoteReaders } from '../gateway/readers.js';
 import { connect, type Database } from '../store/connect.js';
+import { startKeepers } from './keepers.js';
 import type { GatewaySettings, TemporalSettings, WorkerRole } from './settings.js';
 import { startNotifier } from './notifier.js';
 import type { NoticeSettings } from './notice-settings.js';
@@ -112,10 +113,20 @@ export async function runWorker(setup: WorkerSetup): Promise<RunningWorker> {
         : [startReconciler, startMoneyBackWatch].map((start) =>
             start({ parts: opened.parts, log }),
           );
+    const stopKeepers =
+      opened === undefined || setup.gateway === undefined
+        ? undefined
+        : startKeepers({
+            parts: opened.parts,
+            rotating: setup.gateway.rotating,
+            process: `worker ${setup.role} ${process.pid}`,
+            log,
+          });
     const close = async (): Promise<void> => {
       await stopSweeper?.();
       for (const stop of stopWatches) await stop();
       await stopNotifier?.();
+      await stopKeepers?.();
       await connection.close();
       await opened?.db.destroy();
     };
@@ -231,6 +242,7 @@ async function openGateway(
       credentials: settings.credentials,
       settling: settings.settling,
       ...(settings.trust === undefined ? {} : { trust: settings.trust }),
+      keyring: settings.keyring,
       ...(settings.httpTimeouts === undefined ? {} : { httpTimeouts: settings.httpTimeouts }),
       egress: createEgress(
         settings.edgeOrigin === undefined ? {} : { edgeOverride: settings.edgeOrigin },

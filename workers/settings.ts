@@ -1,11 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { readEndpoints, readSandboxEndpoints, type SandboxEndpoints } from '../config/endpoints.js';
+import type { LiveCredentialFiles } from '../config/config-file.js';
 import { UnreachableError, UsageError } from '../config/errors.js';
 import { trustOf } from '../config/trust.js';
 import type { Trust } from '../domain/trust.js';
 import type { Config } from '../config/load.js';
 import { readPrivateFile } from '../config/private-files.js';
+import { credentialsOf, keyringOf } from './held.js';
+import type { Rotating } from './rotation.js';
 import { CLOUDFLARE_ORIGIN } from '../gateway/cloudflare/client.js';
+import type { Keyring } from '../gateway/keyring.js';
 import { LIVE_SETTLING, type HttpTimeouts, type Settling } from '../gateway/parts.js';
 import type { Credentials, ProviderCredentials, Role } from '../gateway/providers.js';
 import { STRIPE_ORIGIN } from '../gateway/stripe/client.js';
@@ -32,6 +36,9 @@ export interface GatewaySettings {
   readonly trust?: Trust;
   /** Origin of the sandbox's edge; absent when providers are live. */
   readonly edgeOrigin?: string;
+  readonly keyring: Keyring;
+  /** What may be replaced while the process runs. */
+  readonly rotating: readonly Rotating[];
 }
 
 /**
@@ -78,14 +85,20 @@ export async function gatewaySettings(
   role: Exclude<WorkerRole, 'workflows'>,
 ): Promise<GatewaySettings> {
   const databaseUrl = config.databaseUrl ?? readEndpoints(config.dataDir).databaseUrl;
-  if (config.providers === 'live')
+  const sealing = await keyringOf(config);
+  const { keyring } = sealing;
+  if (config.providers === 'live') {
+    const held = credentialsOf(liveFiles(config), HELD[role], LIVE);
     return {
       databaseUrl,
       trust: trustOf(config),
       providers: 'live',
-      credentials: liveCredentials(config, HELD[role]),
+      credentials: held.credentials,
       settling: LIVE_SETTLING,
+      keyring,
+      rotating: [...sealing.rotating, ...held.rotating],
     };
+  }
   const sandbox = sandboxOf(config);
   return {
     databaseUrl,
@@ -95,6 +108,8 @@ export async function gatewaySettings(
     settling: SANDBOX_SETTLING,
     httpTimeouts: SANDBOX_TIMEOUTS,
     edgeOrigin: sandbox.edgeUrl,
+    keyring,
+    rotating: sealing.rotating,
   };
 }
 
@@ -113,8 +128,17 @@ function sandboxOf({ temporal, databaseUrl, dataDir }: Config): SandboxEndpoints
 
 interface Minted {
   readonly stripe: Readonly<Record<Role, string>>;
-  readonly cloudflare: Readonly<Record<Role, string>>;
+  readonly cloudflare: Readonly<
+    Record<'reads' | 'accounts' | 'mint-actions' | 'mint-compensations', string>
+  >;
 }
+
+/** The sandbox's own names for what each role speaks as at Cloudflare. */
+const AT_CLOUDFLARE = {
+  actions: 'mint-actions',
+  compensations: 'mint-compensations',
+  reads: 'reads',
+} as const;
 
 /** Asks the sandbox's control port for credentials that it mints itself: it accepts no others. */
 async function mintedCredentials(
@@ -140,34 +164,26 @@ async function mintedCredentials(
         'Start it with `countersign up`, or with `countersign sandbox` on the same data folder',
     });
   }
+  const origin = sandbox.apiUrl;
   const of = (role: Role): ProviderCredentials => ({
-    stripe: { apiKey: minted.stripe[role], origin: sandbox.apiUrl },
-    cloudflare: { apiToken: minted.cloudflare[role], origin: sandbox.apiUrl },
+    stripe: { apiKey: minted.stripe[role], origin },
+    cloudflare: { apiToken: minted.cloudflare[AT_CLOUDFLARE[role]], origin },
   });
-  return Object.fromEntries(roles.map((role) => [role, of(role)]));
+  return {
+    ...Object.fromEntries(roles.map((role) => [role, of(role)])),
+    ...(roles.includes('actions')
+      ? { accounts: { apiToken: minted.cloudflare.accounts, origin } }
+      : {}),
+  };
 }
 
-function liveCredentials(config: Config, roles: readonly Role[]): Credentials {
-  const { live } = config;
-  if (live === undefined)
-    throw new UsageError({
-      what: '`providers: live` needs the files of its credentials',
-      remedy: 'Add `credentials` to countersign.config.yaml (docs/going-live.md)',
-    });
-  const of = (role: Role): ProviderCredentials => ({
-    stripe: { apiKey: secretOf(live.stripe[role]), origin: STRIPE_ORIGIN },
-    cloudflare: { apiToken: secretOf(live.cloudflare[role]), origin: CLOUDFLARE_ORIGIN },
-  });
-  return Object.fromEntries(roles.map((role) => [role, of(role)]));
-}
+const LIVE = { providers: 'live', stripe: STRIPE_ORIGIN, cloudflare: CLOUDFLARE_ORIGIN } as const;
 
-function secretOf(file: string): string {
-  const value = readPrivateFile(file)?.trim();
-  if (value !== undefined && value !== '') return value;
+function liveFiles({ live }: Config): LiveCredentialFiles {
+  if (live !== undefined) return live;
   throw new UsageError({
-    what: 'this credential file is missing or empty',
-    where: file,
-    remedy: 'Write the credential into it and run `chmod 600` on it',
+    what: '`providers: live` needs the files of its credentials',
+    remedy: 'Add `credentials` to countersign.config.yaml (docs/going-live.md)',
   });
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Failure } from '../../domain/errors.js';
 import type { Found, Operation, OperationContext, Reversal } from '../../gateway/operation.js';
 import { classifyCloudflare, isMissing } from './errors.js';
+import { WORKERS } from './needs.js';
 import { cloudflareReaders } from './readers.js';
 
 const params = z.object({ hostname: z.string(), service: z.string(), zone_name: z.string() });
@@ -28,6 +29,7 @@ export const attachDomain: Operation<'cloudflare', Params> = {
   keyed: false,
   knownBy: 'name',
   params,
+  token: () => WORKERS,
   check: async ({ client, account }, { hostname, service, zone_name: zone }) => {
     const active = await cloudflareReaders.zoneId(client, account, zone);
     if (active === undefined)
@@ -77,6 +79,7 @@ const idOf = async (
 export const detachDomain: Reversal<'cloudflare', Params> = {
   name: 'workers.domains.delete',
   provider: 'cloudflare',
+  token: () => WORKERS,
   inspect: () => Promise.resolve(),
   reverse: async (ctx, wanted) => {
     const domainId = await idOf(ctx, wanted);

@@ -6,6 +6,7 @@ import type { Found, Operation, Reversal } from '../../gateway/operation.js';
 import type { RecordSeen } from '../../gateway/readers.js';
 import { classifyCloudflare } from './errors.js';
 import { shortMarker } from './marker.js';
+import { dnsOf } from './needs.js';
 import { cloudflareReaders } from './readers.js';
 
 const record = z.object({
@@ -38,6 +39,7 @@ export const configureDns: Operation<'cloudflare', Params> = {
   keyed: false,
   knownBy: 'marker',
   params,
+  token: ({ zone }) => dnsOf(zone),
   send: async ({ client, marker }, { zone, records }) => {
     await client.dns.records.batch({
       zone_id: zone,
@@ -56,6 +58,7 @@ export const configureDns: Operation<'cloudflare', Params> = {
 export const removeDnsRecords: Reversal<'cloudflare', Params> = {
   name: 'dns.records.delete',
   provider: 'cloudflare',
+  token: ({ zone }) => dnsOf(zone),
   inspect: async ({ client, marker }, { zone, records }) => {
     const changed = (await ours(client, zone, marker)).find(
       (seen) =>

@@ -5,6 +5,7 @@ import { Failure } from '../../domain/errors.js';
 import type { Found, Operation, OperationContext, Reversal } from '../../gateway/operation.js';
 import { classifyCloudflare, isMissing } from './errors.js';
 import { shortMarker } from './marker.js';
+import { WORKERS } from './needs.js';
 import { cloudflareReaders, deploymentsOf, hostnamesOf, tagOf } from './readers.js';
 import { uploadAssets, workerForm } from './upload.js';
 
@@ -33,6 +34,7 @@ export const deploySite: Operation<'cloudflare', Params> = {
   keyed: false,
   knownBy: 'marker',
   params,
+  token: () => WORKERS,
   check: async ({ client, account }, { script, previousVersion }) => {
     const live = await cloudflareReaders.liveScript(client, account, script);
     if (live?.versionId !== previousVersion)
@@ -95,6 +97,7 @@ async function deployedVersions(
 export const restoreSite: Reversal<'cloudflare', Params> = {
   name: 'workers.scripts.restore',
   provider: 'cloudflare',
+  token: () => WORKERS,
   inspect: async ({ client, account, marker }, { script, previousVersion }) => {
     const live = await cloudflareReaders.liveScript(client, account, script);
     if (live !== undefined && live.marker !== marker && live.versionId !== previousVersion)

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Failure } from '../../domain/errors.js';
 import type { Found, Operation, OperationContext, Reversal } from '../../gateway/operation.js';
 import { classifyCloudflare, codeWord, orMissing } from './errors.js';
+import { REGISTRAR } from './needs.js';
 import { cloudflareReaders } from './readers.js';
 
 const params = z.object({
@@ -35,6 +36,7 @@ export const registerDomain: Operation<'cloudflare', Params> = {
   keyed: false,
   knownBy: 'name',
   params,
+  token: () => REGISTRAR,
   // The register call takes no highest price: the live check is the last look, seconds before it.
   check: async (ctx, { domain_name: name, years }) => {
     const status = await statusOf(ctx, name);
@@ -107,6 +109,7 @@ function pending(name: string, state: string) {
 export const disableAutoRenew: Reversal<'cloudflare', Params> = {
   name: 'registrar.registrations.edit',
   provider: 'cloudflare',
+  token: () => REGISTRAR,
   inspect: () => Promise.resolve(),
   reverse: async ({ client, account }, _params, { object }) => {
     await client.registrar.registrations.edit(object, { account_id: account, auto_renew: false });

@@ -50,6 +50,9 @@ function admitsLoopback(token: TokenRecord): boolean {
 
 /** Lets the call pass or throws; also finds its account or zone. */
 export function authorize(call: Call, needs: Needs): void {
+  if (call.caller.kind === 'user' && !mayAsUser(call.caller.role, call, needs)) {
+    throw new Refusal(403, 10000, 'Authentication error', { reason: `not as ${call.caller.role}` });
+  }
   if ('any' in needs) {
     if (needs.any === 'user' && call.caller.kind === 'token') {
       throw new Refusal(403, 10000, 'Authentication error', { reason: 'account-owned token' });
@@ -69,6 +72,18 @@ export function authorize(call: Call, needs: Needs): void {
   }
   const zone = zoneOf(call);
   if (!mayInZone(call.caller, zone.accountId, zone.id, needs.zone)) throw notPermitted(needs.zone);
+}
+
+/** Our own user's credentials, each for one thing; a role of another name may do everything. */
+function mayAsUser(role: string, { request }: Call, needs: Needs): boolean {
+  const reads = request.method === 'GET';
+  const group = 'account' in needs ? needs.account : 'zone' in needs ? needs.zone : null;
+  if (/^mint-(actions|compensations)/.test(role)) {
+    return group === null ? reads : group.startsWith('Account API Tokens ');
+  }
+  if (/^accounts(-|$)/.test(role)) return 'any' in needs && (needs.any === 'user' || reads);
+  if (/^reads(-|$)/.test(role)) return group === null ? reads : group.endsWith(' Read');
+  return true;
 }
 
 const notPermitted = (group: string): Refusal =>

@@ -31,21 +31,26 @@ export interface CloudflareOptions {
   readonly validate: Validate;
 }
 
+/** Every route of the stand-in with whom it lets in. */
+export const cloudflareEndpoints = ({
+  secret,
+  validate,
+}: CloudflareOptions): readonly Endpoint[] => [
+  ...accountEndpoints,
+  ...billingEndpoints,
+  ...tokenEndpoints(secret),
+  ...registrarEndpoints,
+  ...zoneEndpoints,
+  ...dnsEndpoints,
+  ...assetEndpoints(secret),
+  ...workerEndpoints(validate),
+  ...customDomainEndpoints,
+];
+
 /** The Cloudflare stand-in: accounts, tokens, billing, registrar, zones, DNS and Workers. */
-export function cloudflareProvider({ secret, validate }: CloudflareOptions): Provider {
+export function cloudflareProvider(options: CloudflareOptions): Provider {
   const app = new Hono<Env>();
-  const endpoints: readonly Endpoint[] = [
-    ...accountEndpoints,
-    ...billingEndpoints,
-    ...tokenEndpoints(secret),
-    ...registrarEndpoints,
-    ...zoneEndpoints,
-    ...dnsEndpoints,
-    ...assetEndpoints(secret),
-    ...workerEndpoints(validate),
-    ...customDomainEndpoints,
-  ];
-  for (const entry of endpoints) {
+  for (const entry of cloudflareEndpoints(options)) {
     app.on(entry.method, BASE + entry.path, (c) => serve(c, entry));
   }
   return {

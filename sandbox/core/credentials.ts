@@ -12,10 +12,17 @@ import { join } from 'node:path';
 
 export type ProviderName = 'stripe' | 'cloudflare';
 /**
- * What a minted credential is for. In this version each may do everything; the role is
- * recorded.
+ * What a minted credential is for. `actions` and `compensations` may do everything; `reads` reads, `accounts` makes
+ * accounts and `mint-…` tokens, at the provider that knows the difference. The role is recorded.
  */
-export const ROLES = ['actions', 'compensations', 'reads'] as const;
+export const ROLES = [
+  'actions',
+  'compensations',
+  'reads',
+  'accounts',
+  'mint-actions',
+  'mint-compensations',
+] as const;
 export type Role = (typeof ROLES)[number];
 export type RoleCredentials = Record<Role, string>;
 /** The credentials of one world, for both providers. */
@@ -60,11 +67,10 @@ export function issueCredential(
 
 /** All credentials of one world. */
 export function mintCredentials(secret: string, world: string): WorldCredentials {
-  const of = (provider: ProviderName): RoleCredentials => ({
-    actions: issueCredential(secret, { provider, world, role: 'actions' }),
-    compensations: issueCredential(secret, { provider, world, role: 'compensations' }),
-    reads: issueCredential(secret, { provider, world, role: 'reads' }),
-  });
+  const of = (provider: ProviderName): RoleCredentials =>
+    Object.fromEntries(
+      ROLES.map((role) => [role, issueCredential(secret, { provider, world, role })]),
+    ) as RoleCredentials;
   return { stripe: of('stripe'), cloudflare: of('cloudflare') };
 }
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -16,6 +16,7 @@ import { newServiceKeyFile } from '../../client/service-key.js';
 import { canonicalize } from '../../domain/canonical.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
+import { createKeyring } from '../../gateway/keyring.js';
 import { SandboxControl } from '../../sandbox/control-client.js';
 import { startSandbox, type RunningSandbox } from '../../sandbox/start.js';
 import { storeBundle } from '../../store/bundle-writes.js';
@@ -64,10 +65,15 @@ beforeAll(async () => {
   });
   writeFileSync(bundlePath, code);
   const minted = await control.credentials('main');
-  const of = (role: 'actions' | 'compensations' | 'reads') => ({
-    stripe: { apiKey: minted.stripe[role], origin: sandbox.apiUrl },
-    cloudflare: { apiToken: minted.cloudflare[role], origin: sandbox.apiUrl },
+  const { apiUrl: origin } = sandbox;
+  const of = (
+    role: 'actions' | 'compensations' | 'reads',
+    speaksAs: keyof typeof minted.cloudflare,
+  ) => ({
+    stripe: { apiKey: minted.stripe[role], origin },
+    cloudflare: { apiToken: minted.cloudflare[speaksAs], origin },
   });
+  const key = randomBytes(32);
   worker = await runWorker({
     role: 'all',
     temporal: { address: temporal.address, namespace: temporal.namespace },
@@ -75,10 +81,13 @@ beforeAll(async () => {
       databaseUrl: database.url,
       providers: 'sandbox',
       credentials: {
-        actions: of('actions'),
-        compensations: of('compensations'),
-        reads: of('reads'),
+        actions: of('actions', 'mint-actions'),
+        compensations: of('compensations', 'mint-compensations'),
+        reads: of('reads', 'reads'),
+        accounts: { apiToken: minted.cloudflare.accounts, origin },
       },
+      keyring: createKeyring(() => [{ keyId: 'k-test', key }]),
+      rotating: [],
       settling: SANDBOX_SETTLING,
       edgeOrigin: sandbox.edgeUrl,
     },

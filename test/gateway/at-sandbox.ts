@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ import type { Performed } from '../../gateway/contract.js';
 import { createGateway, createParts } from '../../gateway/create-gateway.js';
 import { createDoor } from '../../gateway/door.js';
 import { createEgress } from '../../gateway/egress.js';
+import { createKeyring, keyIdOf } from '../../gateway/keyring.js';
 import { SandboxControl } from '../../sandbox/control-client.js';
 import { startSandbox } from '../../sandbox/start.js';
 import { storeBundle } from '../../store/bundle-writes.js';
@@ -70,10 +72,13 @@ async function openAt(shared: Shared, world: string): Promise<AtSandbox> {
   const db = connect(fresh.url, { max: 6 });
   const ours = connect(fresh.applicationUrl, { max: 6 });
   const minted = await control.credentials(world);
-  const held = (role: 'actions' | 'compensations' | 'reads') => ({
-    stripe: { apiKey: minted.stripe[role], origin: sandbox.apiUrl },
-    cloudflare: { apiToken: minted.cloudflare[role], origin: sandbox.apiUrl },
+  const { apiUrl: origin } = sandbox;
+  const cloudflare = (role: keyof typeof minted.cloudflare) => ({
+    apiToken: minted.cloudflare[role],
+    origin,
   });
+  const stripe = (role: keyof typeof minted.stripe) => ({ apiKey: minted.stripe[role], origin });
+  const sealing = randomBytes(32);
   const parts = createParts({
     db: ours,
     door: createDoor(ours),
@@ -82,10 +87,15 @@ async function openAt(shared: Shared, world: string): Promise<AtSandbox> {
     readers: quoteReaders,
     providers: 'sandbox',
     credentials: {
-      actions: held('actions'),
-      compensations: held('compensations'),
-      reads: held('reads'),
+      actions: { stripe: stripe('actions'), cloudflare: cloudflare('mint-actions') },
+      compensations: {
+        stripe: stripe('compensations'),
+        cloudflare: cloudflare('mint-compensations'),
+      },
+      reads: { stripe: stripe('reads'), cloudflare: cloudflare('reads') },
+      accounts: cloudflare('accounts'),
     },
+    keyring: createKeyring(() => [{ keyId: keyIdOf(sealing), key: sealing }]),
     settling: { stripe: 300, cloudflare: 300 },
     egress: createEgress({ edgeOverride: sandbox.edgeUrl }),
     httpTimeouts: { stripe: httpTimeoutMs, cloudflare: httpTimeoutMs },
@@ -122,7 +132,11 @@ async function openAt(shared: Shared, world: string): Promise<AtSandbox> {
       await control.clock(world, ms);
     },
     byHand: (method, path, body) =>
-      byHand(sandbox.apiUrl, held('actions'), { method, path, ...(body && { body }) }),
+      byHand(
+        origin,
+        { stripe: stripe('actions'), cloudflare: cloudflare('actions') },
+        { method, path, ...(body && { body }) },
+      ),
     close: async () => {
       await ours.destroy();
       await db.destroy();

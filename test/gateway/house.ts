@@ -97,7 +97,12 @@ export async function openHouse(
     operations: stubOperations(world),
     readers: readersOf(outside),
     providers: 'sandbox',
-    credentials: { actions: credentials, compensations: credentials, reads: credentials },
+    credentials: {
+      actions: credentials,
+      compensations: credentials,
+      reads: credentials,
+      accounts: credentials.cloudflare,
+    },
     settling: { stripe: SETTLING_MS, cloudflare: SETTLING_MS },
     egress: () => Promise.resolve(outside.site),
     httpTimeouts: { stripe: HTTP_TIMEOUT_MS, cloudflare: HTTP_TIMEOUT_MS },
