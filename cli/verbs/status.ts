@@ -6,6 +6,8 @@ import { listStops, readCounts, type Counts } from '../../store/overview.js';
 import type { Row } from '../../store/schema.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
+import { credentialFileChecks, productionChecks, tokenChecks } from '../doctor-credentials.js';
+import type { Check } from '../doctor-credentials.js';
 import { policyLine, policyState, type PolicyState } from '../policy-state.js';
 import { EXIT, explain, type ExitCode } from '../explain.js';
 import { duration, fields, pad, wrap } from '../style.js';
@@ -14,7 +16,10 @@ import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 /** `status` says how things stand; `doctor` checks everything a run leans on and names the remedy. */
 export const registerStatus: Register = (verbs) => {
   verbs.add('status', TEMPORAL_VERBS.status, 'countersign status').action(verbs.run(status));
-  verbs.add('doctor', TEMPORAL_VERBS.doctor, 'countersign doctor').action(verbs.run(doctor));
+  verbs
+    .add('doctor', TEMPORAL_VERBS.doctor, 'countersign doctor --production')
+    .option('--production', 'also what production asks for')
+    .action(verbs.run(doctor));
 };
 
 type Answer<T> = { readonly value: T } | { readonly fault: string };
@@ -111,18 +116,17 @@ function countLines(
   ];
 }
 
-interface Check {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly says: string;
-}
-
-async function doctor(context: Context): Promise<ExitCode> {
+async function doctor(
+  context: Context,
+  options: { readonly production?: boolean },
+): Promise<ExitCode> {
   const checks = [
     nodeVersion(),
     await dataFolder(context),
     ...(await databaseChecks(context)),
     ...(await temporalChecks(context)),
+    ...credentialFileChecks(context.config),
+    ...(await credentialChecks(context, options.production === true)),
   ];
   const { style } = context;
   const healthy = checks.every(({ ok }) => ok);
@@ -140,6 +144,15 @@ async function doctor(context: Context): Promise<ExitCode> {
       : style.bad('Something needs mending: see the lines with ✗.'),
   ]);
   return healthy ? EXIT.done : EXIT.otherwise;
+}
+
+async function credentialChecks(context: Context, production: boolean): Promise<readonly Check[]> {
+  const opened = await asked(() => context.database());
+  const db = 'value' in opened ? opened.value : undefined;
+  return [
+    ...(db === undefined ? [] : await tokenChecks(db)),
+    ...(production ? await productionChecks(context.config, db) : []),
+  ];
 }
 
 const passed = (name: string, says: string): Check => ({ name, ok: true, says });

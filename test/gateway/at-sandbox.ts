@@ -18,6 +18,7 @@ import { createDoor } from '../../gateway/door.js';
 import { createEgress } from '../../gateway/egress.js';
 import { createKeyring, keyIdOf } from '../../gateway/keyring.js';
 import { SandboxControl } from '../../sandbox/control-client.js';
+import { secretFile } from '../../sandbox/core/credentials.js';
 import { startSandbox } from '../../sandbox/start.js';
 import { storeBundle } from '../../store/bundle-writes.js';
 import { advanceClock } from '../../store/clock.js';
@@ -40,6 +41,8 @@ export interface AtSandbox extends Home {
 
 export interface Sandboxed {
   readonly control: SandboxControl;
+  /** Of which the stand-in's credentials are made. */
+  readonly secret: string;
   open(world: string): Promise<AtSandbox>;
   close(): Promise<void>;
 }
@@ -51,6 +54,7 @@ export async function openSandbox({ httpTimeoutMs = 3_000 } = {}): Promise<Sandb
   const control = new SandboxControl(sandbox);
   return {
     control,
+    secret: secretFile(dataDir, 'secret'),
     open: (world) => openAt({ sandbox, control, httpTimeoutMs }, world),
     close: async () => {
       await sandbox.close();
