@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ended, reached } from '../helpers/stage.js';
+import { MINTED } from './secrets.js';
 import { found, openScene, type Echo, type Scene } from './scene.js';
 
 /**
@@ -98,6 +99,11 @@ async function stuck(): Promise<void> {
 
 test('providers have quoted requests and credentials on steps, reads and reversals', () => {
   expect(told).toBeGreaterThanOrEqual(9);
+});
+
+test('no value of a minted token is anywhere in the clear', () => {
+  expect(roads.get('table provider_tokens')).toContain('/workers/');
+  expect(found(roads, MINTED)).toEqual({});
 });
 
 test('no secret is in a history, a table, a log or what the command line has said; addresses are with the principals', () => {

@@ -32,10 +32,9 @@ function everything() {
   );
   const left = path.join(config.dataDir, 'left-lying.txt');
   return [
-    ...Object.values(gateway?.credentials ?? {}).flatMap(({ stripe, cloudflare }) => [
-      stripe.apiKey,
-      cloudflare.apiToken,
-    ]),
+    ...Object.values(gateway?.credentials ?? {}).flatMap(({ stripe, cloudflare, apiToken }) =>
+      apiToken === undefined ? [stripe.apiKey, cloudflare.apiToken] : [apiToken],
+    ),
     ...secrets,
     existsSync(left) ? readFileSync(left, 'utf8') : '',
   ].join(' ');

@@ -21,10 +21,16 @@ export async function secretsOf(dataDir: string, sandbox: SandboxControl): Promi
     } else found.set(name, text);
   }
   const { stripe, cloudflare } = await sandbox.credentials(WORLD);
-  for (const [role, value] of Object.entries(stripe)) found.set(`stripe ${role}`, value);
-  for (const [role, value] of Object.entries(cloudflare)) found.set(`cloudflare ${role}`, value);
+  // Those that workers hold: the stand-in mints more.
+  for (const role of ['actions', 'compensations', 'reads'] as const)
+    found.set(`stripe ${role}`, stripe[role]);
+  for (const role of ['mint-actions', 'mint-compensations', 'reads', 'accounts'] as const)
+    found.set(`cloudflare ${role}`, cloudflare[role]);
   return found;
 }
+
+/** How the value of every token begins that a run has minted: none is known beforehand. */
+export const MINTED: Secrets = new Map([['minted token', `cf_${WORLD}_token-`]]);
 
 /** The private part of an approver's key file, opened as the format says. */
 export function privateKeyIn(file: string, passphrase: string): string {
