@@ -7,6 +7,7 @@ import { SECRET_FILES, secretFile } from '../config/secrets.js';
 import type { Secrets } from '../config/secrets.js';
 import { credentialStates } from '../store/credential-states.js';
 import type { Database } from '../store/connect.js';
+import { isOwner } from '../store/roles.js';
 import { explain } from './explain.js';
 import { duration } from './style.js';
 
@@ -194,12 +195,7 @@ export async function productionChecks(
 
 /** Whoever owns the tables can take the log's guards away. */
 async function ownerCheck(db: Database): Promise<Check> {
-  const { rows } = await sql<{ owns: boolean }>`
-    select pg_has_role(current_user, c.relowner, 'USAGE') or
-           (select rolsuper from pg_roles where rolname = current_user) as owns
-      from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where c.relname = 'log' and n.nspname = current_schema()`.execute(db);
-  const owns = rows[0]?.owns ?? true;
+  const owns = await isOwner(db);
   return {
     name: 'database role',
     ok: !owns,
