@@ -23,9 +23,15 @@ beforeAll(async () => {
   door = createTokenDoor(scratch.db);
 });
 afterAll(() => scratch.close());
-afterEach(async () => {
+afterEach(() => lifted());
+
+/** No stop is in force any more, and no agent is suspended by one. */
+async function lifted(): Promise<void> {
   await sql`delete from fences`.execute(scratch.db);
-});
+  await sql`update stops set lifted_at = countersign_now() where lifted_at is null`.execute(
+    scratch.db,
+  );
+}
 
 async function planned(granted = true): Promise<{ run: SeededRun; ask: MintAsk }> {
   const run = await seedRun(scratch, STEPS, 'token');
@@ -147,7 +153,14 @@ test('a mint needs the grant of the effect that needs the token, and uses nothin
     .execute();
   expect(uses).toEqual([]);
   if (whole.ask.action === undefined) throw new Error('the ask has its action');
-  expect((await scratch.door.authorize(whole.ask.action)).verdict).toBe('granted');
+  expect(await scratch.door.authorize(whole.ask.action)).toMatchObject({ verdict: 'granted' });
+});
+
+test('while its agent is suspended a run gets no token', async () => {
+  const { ask } = await planned();
+  await stop('agent/a_test');
+  await sql`delete from fences`.execute(scratch.db);
+  expect(await door.mint('actions', ask)).toMatchObject({ reason: 'AGENT_SUSPENDED' });
 });
 
 test('a mint for another action than planned is refused', async () => {
@@ -181,7 +194,7 @@ test('behind a closed door no action gets a token, and a reversal only for a row
   });
   await stop(`run/${run.runId}`);
   await scratch.door.closeDoor({ runId: run.runId, cause: { kind: 'stopped' } });
-  await sql`delete from fences`.execute(scratch.db);
+  await lifted();
   expect(await door.mint('actions', ask)).toMatchObject({ reason: 'DOOR_CLOSED' });
   const open = await without(scratch.db, ['door-mint'], () => door.mint('actions', ask));
   expect(open.verdict).toBe('granted');
@@ -205,7 +218,7 @@ test('a stop makes the tokens for actions due at once, and those of reversals go
   await without(scratch.db, ['revoke-on-stop'], () => stop(`run/${run.runId}`));
   expect(await standing(ask)).toBeDefined();
   expect(await tokensStanding(scratch.db, `run/${run.runId}`)).toBe(1);
-  await sql`delete from fences`.execute(scratch.db);
+  await lifted();
   await stop('agent/a_test');
   expect(await standing(ask)).toBeUndefined();
   const due = await dueTokens(scratch.db, run.runId);
