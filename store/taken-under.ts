@@ -74,17 +74,14 @@ async function recordsOf(
   return { records: recordsSchema.parse(planned?.action?.params['records'] ?? []) };
 }
 
-const columns = (quotedAt: string) => sql`
-  e.effect_id, e.run_id, e.step, e.object, e.digest, e.state = 'closing' as closing,
-  e.state = 'closed' and e.closed_at >= ${quotedAt}::timestamptz as closed_since`;
-
 async function candidates(
   tx: Executor,
   { plan, principal, domain, quote }: Planning,
   steps: readonly EffectStep[],
 ): Promise<readonly Row[]> {
   const { rows } = await sql<Row>`
-    select ${columns(quote.quotedAt)}
+    select e.effect_id, e.run_id, e.step, e.object, e.digest, e.state = 'closing' as closing,
+           e.state = 'closed' and e.closed_at >= ${quote.quotedAt}::timestamptz as closed_since
       from effects e join runs r on r.run_id = e.run_id
      where e.run_id <> ${plan.runId} and e.kind = 'act' and e.step = any(${steps})
        and (r.principal = ${principal} or r.domain = ${domain})
@@ -101,7 +98,6 @@ async function locked(
 ): Promise<readonly Row[]> {
   if (ids.length === 0) return [];
   const { rows } = await sql<Row>`
-    select ${columns(quote.quotedAt)} from effects e where e.effect_id = any(${ids})
-     order by e.effect_id for share of e`.execute(tx);
+    select * from effects_held(${ids}, ${quote.quotedAt}::timestamptz)`.execute(tx);
   return rows;
 }

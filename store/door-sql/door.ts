@@ -1,4 +1,5 @@
 import { absenceSql } from './absence.js';
+import { adoptedSql } from './adopted.js';
 import { admitSql } from './admit.js';
 import { commonSql } from './common.js';
 import { factsSql } from './facts.js';
@@ -20,6 +21,7 @@ export const doorFunctions = [
   moneySql,
   findingsSql,
   moneyBackSql,
+  adoptedSql,
   admitSql,
   settleSql,
   stopSql,

@@ -68,7 +68,7 @@ class AfterLook implements KyselyPlugin {
   constructor(readonly body: () => Promise<unknown>) {}
 
   transformQuery({ node, queryId }: PluginTransformQueryArgs): RootOperationNode {
-    if (node.kind === 'RawNode' && node.sqlFragments.join('').includes('effect_id = any('))
+    if (node.kind === 'RawNode' && node.sqlFragments.join('').includes('effects_held('))
       this.#looks.add(queryId);
     return node;
   }
