@@ -35,6 +35,8 @@ export interface PlanView {
   readonly steps: readonly PlanStepView[];
   readonly gates: readonly string[];
   readonly denials: Plan['denials'];
+  /** What is unusual about it for its agent. */
+  readonly anomalies?: NonNullable<Plan['anomalies']>;
 }
 
 export type PlanStepView = Pick<

@@ -22,5 +22,6 @@ export function viewOf({ plan, denials }: PlanSummary): PlanView {
     })),
     gates: plan.gates.map(({ gate }) => gate),
     denials,
+    ...(plan.anomalies === undefined ? {} : { anomalies: plan.anomalies }),
   };
 }

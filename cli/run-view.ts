@@ -102,10 +102,14 @@ export function waitLines(style: Style, state: RunState): readonly string[] {
   const denials = (state.denials ?? []).map(
     (denial) => `  ${style.bad('denied')} by ${denial.rule}: ${visible(denial.message)}`,
   );
+  const unusual = (state.anomalies ?? []).map(({ kind, text }) =>
+    style.warn(`  unusual (${kind}): ${visible(text)}`),
+  );
   const waits = nextStep(state);
-  if (waits === undefined) return denials;
+  if (waits === undefined) return [...denials, ...unusual];
   return [
     ...denials,
+    ...unusual,
     '',
     ...fields(style, [
       ['waits for', visible(waits.what)],

@@ -1,9 +1,11 @@
+import { type Anomaly, consequenceOf } from './anomalies.js';
 import { digestOf } from './canonical.js';
 import { invariant } from './errors.js';
 import { instantToMs } from './instant.js';
 import type { Digest } from './ids.js';
 import type { Denial, Plan, PlanStep, Quote, Terms } from './plan.js';
 import { type ActionContext, type PlannedStep, PLANNERS } from './plan-actions.js';
+import { USUAL } from './policy/anomaly-rules.js';
 import { decidePlan, type PlanDecision } from './policy/decide.js';
 import type { Policy } from './policy/schema.js';
 import type { UnattendedSoFar } from './policy/unattended.js';
@@ -19,6 +21,8 @@ export interface PlanInput extends Omit<ActionContext, 'currency'> {
   readonly acceptedTerms: readonly string[];
   /** What the agent has spent without a person, beside this run; absent: nothing. */
   readonly unattended?: UnattendedSoFar;
+  /** What is unusual about it for its agent; absent: nothing. */
+  readonly anomalies?: readonly Anomaly[];
 }
 
 /**
@@ -38,6 +42,7 @@ export function buildPlan(input: PlanInput): Plan {
     actions,
     needsPerson,
     ...(input.unattended === undefined ? {} : { unattended: input.unattended }),
+    unusual: unusualOf(input),
     nowMs: instantToMs(quote.quotedAt) ?? Number.POSITIVE_INFINITY,
   });
   const steps = planned.map(({ step, planned: one }) => planStep(step, one, decision));
@@ -58,7 +63,18 @@ export function buildPlan(input: PlanInput): Plan {
     denials: [...decision.denials.map(toDenial), ...unavailable(quote, request.domain.name)],
     gates: quote.domain.kind === 'unavailable' ? [] : decision.gates,
     terms,
+    ...(input.anomalies === undefined || input.anomalies.length === 0
+      ? {}
+      : { anomalies: input.anomalies }),
   };
+}
+
+/** What of it the policy has a person look at. */
+function unusualOf({ anomalies = [], policy }: PlanInput): Reason[] {
+  const rules = policy.anomalies ?? USUAL;
+  return anomalies
+    .filter(({ kind }) => consequenceOf(kind, rules) !== 'note')
+    .map(({ kind, text }) => ({ rule: `anomalies.${kind}`, text }));
 }
 
 const sum = (amounts: readonly number[]): number =>

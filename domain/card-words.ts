@@ -86,6 +86,7 @@ export function notesOf(
   const notes: string[] = [];
   if (isOverdue(policy, nowMs)) notes.push(`Overdue: ${overdueText(policy)}.`);
   if (request.data !== undefined) notes.push(`The product is to hold ${request.data} data.`);
+  for (const { text } of plan.anomalies ?? []) notes.push(`Unusual: ${text}.`);
   if (via.length > 0) notes.push(`Asked through ${via.map(answeredFor).join(', then ')}.`);
   if (policy.solo)
     notes.push(`One person governs here: this may be approved by its owner, ${owner}.`);

@@ -1,3 +1,4 @@
+import type { Anomaly } from './anomalies.js';
 import type { ActionDocument, CardDocument, Rule } from './documents.js';
 import type { Digest, GateId, RunId } from './ids.js';
 import type {
@@ -128,6 +129,8 @@ export interface Plan {
   }[];
   /** Terms that a person has to accept with this run, because no acceptance of this version is on record. */
   readonly terms: readonly Terms[];
+  /** What is unusual about it for its agent; absent: nothing. */
+  readonly anomalies?: readonly Anomaly[];
 }
 
 /** A gate as callers see it: its document and card as the exact canonical bytes that were digested. */
@@ -187,6 +190,8 @@ export interface RunState {
   /** Whom or what it waits for, in words, and the next command. */
   readonly waitsFor?: { readonly what: string; readonly who: string; readonly command: string };
   readonly denials?: readonly Denial[];
+  /** What is unusual about it for its agent. */
+  readonly anomalies?: readonly Anomaly[];
   readonly cases?: readonly string[];
   /** The stop in force over it; one that unwinds before one that holds. */
   readonly stopped?: {

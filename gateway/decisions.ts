@@ -1,3 +1,4 @@
+import type { Anomaly } from '../domain/anomalies.js';
 import { digestOfBytes, utf8 } from '../domain/canonical.js';
 import { acceptDecision, readDecision, standingOf } from '../domain/decide.js';
 import type { Acceptance, GateRecord, ReceivedDecision } from '../domain/decide.js';
@@ -16,6 +17,7 @@ import { linkAccount } from '../store/principal-accounts.js';
 import { recordRefusal } from '../store/refusals.js';
 import type { Row } from '../store/schema.js';
 import { acceptTerms } from '../store/terms.js';
+import { haste, holdUnusual } from './anomalies.js';
 import type { DecisionVerdict, GateState } from './contract.js';
 import { signatureText } from './orders.js';
 import type { Parts } from './parts.js';
@@ -54,25 +56,32 @@ export async function recordDecision(
   const run = await loadRun(parts, runId);
   const { policy } = await policyInForce(parts.db);
   const { statement } = received;
-  const verdict = await parts.db.transaction().execute(async (tx): Promise<DecisionVerdict> => {
+  const { hold, verdict } = await parts.db.transaction().execute(async (tx): Promise<Recorded> => {
     const named = parseGateId(statement.gateId);
     const gate = named?.runId === runId ? await lockGate(tx, statement.gateId) : undefined;
     const known = await readDecisionRow(tx, received);
     if (known !== undefined && gate !== undefined)
-      return { accepted: true, gateState: gate.state, approver: statement.approver };
+      return { verdict: { accepted: true, gateState: gate.state, approver: statement.approver } };
     const facts = { run: run.row, gate, policy, claim };
     const acceptance = await judged(parts, tx, message, { ...facts, statement });
     if (!acceptance.accepted || gate === undefined)
       return {
-        accepted: false,
-        reason: acceptance.accepted ? 'gate-unknown' : acceptance.reason,
-        ...(gate === undefined ? {} : { gateState: gate.state }),
+        verdict: {
+          accepted: false,
+          reason: acceptance.accepted ? 'gate-unknown' : acceptance.reason,
+          ...(gate === undefined ? {} : { gateState: gate.state }),
+        },
       };
     const spent = await spendCounterOf(tx, statement.keyId, acceptance.assertion);
-    if (spent !== undefined) return { accepted: false, reason: spent, gateState: gate.state };
-    const gateState = await accept(tx, { ...facts, gate, acceptance, road });
-    return { accepted: true, gateState, approver: statement.approver };
+    if (spent !== undefined)
+      return { verdict: { accepted: false, reason: spent, gateState: gate.state } };
+    const accepted = await accept(tx, { ...facts, gate, acceptance, road });
+    return {
+      verdict: { accepted: true, gateState: accepted.state, approver: statement.approver },
+      hold: accepted.hold,
+    };
   });
+  if (hold !== undefined) await holdUnusual(parts.db, { runId, anomaly: hold });
   if (!verdict.accepted)
     await refuse(parts, {
       runId,
@@ -81,6 +90,12 @@ export async function recordDecision(
       detail: received.sha256,
     });
   return verdict;
+}
+
+interface Recorded {
+  readonly verdict: DecisionVerdict;
+  /** After it the policy holds the run still. */
+  readonly hold?: Anomaly | undefined;
 }
 
 const spelled = (message: unknown): string =>
@@ -135,7 +150,7 @@ async function accept(
     readonly acceptance: Acceptance & { readonly accepted: true };
     readonly road: Road;
   },
-): Promise<GateState> {
+): Promise<{ readonly state: GateState; readonly hold?: Anomaly | undefined }> {
   const { gate, run } = of;
   const { assertion, decision, groups } = of.acceptance;
   const { statement, signature } = decision;
@@ -169,16 +184,27 @@ async function accept(
       road: of.road,
     },
   });
-  const to = nextState(statement.decision, gate, granted !== undefined);
-  if (to === 'open') return to;
+  const hasty = await haste(tx, {
+    gate,
+    policy: of.policy,
+    decision: statement.decision,
+    sha256: decision.sha256,
+    now: await databaseNow(tx),
+  });
+  const again = hasty?.then === 'gate';
+  const to = again ? 'void' : nextState(statement.decision, gate, granted !== undefined);
+  const hold = hasty?.then === 'stop' ? hasty.anomaly : undefined;
+  if (to === 'open') return { state: to, hold };
   await closeGate(tx, {
     gateId: gate.gate_id,
     from: ['open', 'granted'],
     to,
-    reason: statement.reason ?? (to === 'void' ? `withdrawn by ${statement.approver}` : null),
+    reason: again
+      ? `${hasty.anomaly.text}: read it, and decide again`
+      : (statement.reason ?? (to === 'void' ? `withdrawn by ${statement.approver}` : null)),
     by: statement.approver,
   });
-  return to;
+  return { state: to, hold };
 }
 
 /** A withdrawal leaves an open gate open, one approve poorer; what was granted on it ends. */

@@ -1,3 +1,4 @@
+import type { Anomaly } from '../domain/anomalies.js';
 import { buildPlan } from '../domain/build-plan.js';
 import { canonicalize } from '../domain/canonical.js';
 import { recordsOf } from '../domain/dns-record.js';
@@ -6,6 +7,7 @@ import { Failure } from '../domain/errors.js';
 
 import type { RunId } from '../domain/ids.js';
 import type { Denial, Plan, Quote } from '../domain/plan.js';
+import type { Policy } from '../domain/policy/schema.js';
 import type { Request } from '../domain/request.js';
 import type { EffectStep } from '../domain/steps.js';
 import { bundleSize } from '../store/bundle-files.js';
@@ -20,6 +22,7 @@ import { acceptedTerms } from '../store/terms.js';
 import type { PlanSummary } from './contract.js';
 import type { EffectRow } from './door-contract.js';
 import type { Parts } from './parts.js';
+import { holding, holdUnusual, unusualAbout } from './anomalies.js';
 import { IDENTITY_RULE, identityWords } from './identity.js';
 import { parseMarker } from './marker.js';
 import { policyInForce } from './policy.js';
@@ -50,22 +53,32 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
     { request: run.request, principalId: run.row.principal, email: principal.email },
     { inForce, rows, former: await readQuote(parts.db, runId) },
   );
-  const planned = await asDelegated(
-    parts.db,
-    buildPlan({
-      instance: parts.instance,
-      runId,
-      revision: run.row.plan_revision + 1,
-      request: run.request,
-      quote: quoted,
-      principal,
-      policy: inForce.policy,
-      policyVersion: inForce.version,
-      policyDigest: inForce.digest,
-      acceptedTerms: await acceptedTerms(parts.db, run.row.principal),
-      unattended: await unattendedUse(parts.db, { agent: run.row.agent, runId }),
-    }),
-  );
+  const accepted = await acceptedTerms(parts.db, run.row.principal);
+  const unattended = await unattendedUse(parts.db, { agent: run.row.agent, runId });
+  const build = async (anomalies: readonly Anomaly[]): Promise<Plan> =>
+    asDelegated(
+      parts.db,
+      buildPlan({
+        instance: parts.instance,
+        runId,
+        revision: run.row.plan_revision + 1,
+        request: run.request,
+        quote: quoted,
+        principal,
+        policy: inForce.policy,
+        policyVersion: inForce.version,
+        policyDigest: inForce.digest,
+        acceptedTerms: accepted,
+        unattended,
+        anomalies,
+      }),
+    );
+  const planned = await judged(parts, {
+    current,
+    build,
+    agent: run.row.agent,
+    policy: inForce.policy,
+  });
   if (current !== undefined && sameButRevision(current, planned))
     return { plan: current, denials: current.denials };
   const former = await readQuote(parts.db, runId);
@@ -73,10 +86,34 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
     run,
     plan: planned,
     quote: quoted,
+    policy: inForce.policy,
     ...(current === undefined || former === undefined || current.denials.length > 0
       ? {}
       : { standing: { plan: current, quote: former } }),
   });
+}
+
+/**
+ * The plan, with what is unusual about it: looked for once, before a run is planned for the first time, so that planning
+ * again says the same.
+ */
+async function judged(
+  parts: Parts,
+  of: {
+    readonly current: Plan | undefined;
+    readonly build: (anomalies: readonly Anomaly[]) => Promise<Plan>;
+    readonly agent: string;
+    readonly policy: Policy;
+  },
+): Promise<Plan> {
+  const { build, current } = of;
+  if (current !== undefined) return build(current.anomalies ?? []);
+  const plain = await build([]);
+  if (plain.denials.length > 0) return plain;
+  const anomalies = await unusualAbout(parts.db, { ...of, plan: plain });
+  const holds = holding(anomalies, of.policy);
+  if (holds !== undefined) await holdUnusual(parts.db, { runId: plain.runId, anomaly: holds });
+  return anomalies.length === 0 ? plain : build(anomalies);
 }
 
 /** The plan, denied where an agent of the run's chain may not do all of it for the principal. */
@@ -102,7 +139,8 @@ export async function denyPlan(parts: Parts, runId: RunId, denial: Denial): Prom
   if (plan === undefined || quoted === undefined)
     throw new Failure('OUT_OF_ORDER', `run ${runId} has no plan to deny`);
   const denied = { ...plan, revision: plan.revision + 1, denials: [...plan.denials, denial] };
-  await writePlan(parts.db, { run, plan: denied, quote: quoted });
+  const { policy } = await policyInForce(parts.db);
+  await writePlan(parts.db, { run, plan: denied, quote: quoted, policy });
 }
 
 /** The steps whose outcome stands or is not known: what was quoted for them stays as it was. */

@@ -2,8 +2,10 @@ import { cardSchema } from '../domain/documents.js';
 import { isDigest, parseGateId } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { OpenGate, Plan, PlanStep, RunState, StepReport } from '../domain/plan.js';
+import type { AnomalyKind } from '../domain/policy/anomaly-rules.js';
 import { ENDS, STEPS } from '../domain/steps.js';
 import type { End, Phase, StepName } from '../domain/steps.js';
+import { anomaliesOf } from '../store/anomalies.js';
 import { readPlan } from '../store/plans.js';
 import { readRunRows } from '../store/run-rows.js';
 import type { RunRows } from '../store/run-rows.js';
@@ -22,6 +24,7 @@ export async function report(parts: Parts, runId: RunId): Promise<RunState> {
   const verified = await isVerified(parts.db, runId);
   const fences = await parts.door.fences(runId);
   const stopped = fences.find(({ mode }) => mode === 'unwind') ?? fences[0];
+  const unusual = await anomaliesOf(parts.db, runId);
   const steps = plan === undefined ? [] : stepsOf(plan, effects, { ...rows, verified });
   const open = rows.gates.findLast(({ state }) => state === 'open');
   return {
@@ -37,6 +40,9 @@ export async function report(parts: Parts, runId: RunId): Promise<RunState> {
     ),
     ...(open === undefined ? {} : { waitsFor: approvalOf(runId, open) }),
     ...(plan === undefined || plan.denials.length === 0 ? {} : { denials: plan.denials }),
+    ...(unusual.length === 0
+      ? {}
+      : { anomalies: unusual.map(({ kind, text }) => ({ kind: kind as AnomalyKind, text })) }),
     ...(stopped === undefined || row.end_phase !== null ? {} : { stopped }),
     ...(rows.cases.length === 0 ? {} : { cases: rows.cases.map(({ text }) => text) }),
   };

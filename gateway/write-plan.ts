@@ -1,10 +1,12 @@
 import { Failure } from '../domain/errors.js';
 import type { Plan, Quote } from '../domain/plan.js';
+import type { Policy } from '../domain/policy/schema.js';
 import type { Executor } from '../store/connect.js';
 import { appendLog } from '../store/log.js';
 import { insertPlan } from '../store/plans.js';
 import type { Renewal } from '../store/plans.js';
 import { takenUnder } from '../store/taken-under.js';
+import { recordUnusual } from './anomalies.js';
 import type { PlanSummary } from './contract.js';
 import type { Parts } from './parts.js';
 import type { RunRecord } from './record.js';
@@ -13,6 +15,7 @@ export interface Writing {
   readonly run: RunRecord;
   readonly plan: Plan;
   readonly quote: Quote;
+  readonly policy: Policy;
   /** What the run was planned to do before, unless that was denied. */
   readonly standing?: { readonly plan: Plan; readonly quote: Quote };
 }
@@ -34,6 +37,7 @@ export async function writePlan(db: Parts['db'], of: Writing): Promise<PlanSumma
       throw new Failure('STORE_UNAVAILABLE', `run ${plan.runId} was planned twice at once`);
     await insertPlan(tx, { plan, quote: of.quote, renewals: renewalsOf(plan) });
     if (plan.denials.length === 0) await mustStay(tx, of);
+    await recordUnusual(tx, plan, of.policy);
     await appendLog(tx, {
       kind: 'planned',
       runId: plan.runId,

@@ -27,6 +27,7 @@ import { passkeys } from './migrations/0040-passkeys.js';
 import { stopLayers } from './migrations/0090-stop-layers.js';
 import { grantRoles, makeRoles } from './roles.js';
 import { moneyBack } from './migrations/0071-money-back.js';
+import { anomalies } from './migrations/0100-anomalies.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -63,6 +64,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0040-passkeys': migration(passkeys),
   '0090-stop-layers': migration(stopLayers),
   '0071-money-back': migration(moneyBack),
+  '0100-anomalies': migration(anomalies),
 };
 
 export interface MigrateOptions {

@@ -26,6 +26,7 @@ import type {
   ReconcilePassesTable,
 } from './schema-reconcile.js';
 import type { DisputesTable, FailedRefundsTable } from './schema-money-back.js';
+import type { AnomaliesTable } from './schema-anomalies.js';
 import type { CredentialStatesTable, ProviderTokensTable } from './schema-tokens.js';
 import type { DeliveriesTable, NoticeQueueTable, NoticesTable } from './schema-notices.js';
 import type {
@@ -383,6 +384,7 @@ export interface Schema {
   log_payloads: LogPayloadsTable;
   log_head: LogHeadTable;
   notices: NoticesTable;
+  anomalies: AnomaliesTable;
   webhook_events: WebhookEventsTable;
   http_answers: HttpAnswersTable;
   sessions: SessionsTable;

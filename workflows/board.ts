@@ -137,6 +137,7 @@ export class Board {
       ...(this.#gate === undefined ? {} : { openGate: this.#gate }),
       ...(this.#waitsFor === undefined ? {} : { waitsFor: this.#waitsFor }),
       ...(this.#denials.length === 0 ? {} : { denials: this.#denials }),
+      ...(this.#plan?.anomalies === undefined ? {} : { anomalies: this.#plan.anomalies }),
     };
   }
 

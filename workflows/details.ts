@@ -21,6 +21,7 @@ export function renderDetails(state: RunState, domain: string, refused: string):
   }
   for (const { step, minor, text } of state.residue)
     lines.push('', `Left by ${step}: ${plain(text)} (${money(minor, state.currency)})`);
+  for (const { text } of state.anomalies ?? []) lines.push('', `Unusual: ${plain(text)}`);
   if (refused !== '') lines.push('', `Decisions: ${plain(refused)}`);
   return lines.join('\n');
 }

@@ -135,6 +135,8 @@ export interface PlanFacts {
   readonly nowMs: number;
   /** What the agent has spent without a person, beside this run; absent: nothing. */
   readonly unattended?: UnattendedSoFar;
+  /** What is unusual about the run, where the policy has a person look at it; absent: nothing. */
+  readonly unusual?: readonly Reason[];
   /** A person's word is needed even if every action is autonomous: terms to accept, a customer found by e-mail. */
   readonly needsPerson: boolean;
 }
@@ -160,12 +162,26 @@ export function decidePlan(policy: Policy | undefined, facts: PlanFacts): PlanDe
   return { denials, verdicts, gates: gatesOf(policy, facts, verdicts) };
 }
 
-/** What costs something and would need nobody needs somebody once the agent has spent its share unattended. */
+/**
+ * What would need nobody needs somebody where the run is unusual, and what costs something once the agent has spent its
+ * share unattended.
+ */
 function raised(
   policy: Policy,
-  { request, actions, unattended }: PlanFacts,
+  { request, actions, unattended, unusual = [] }: PlanFacts,
   verdicts: ReadonlyMap<EffectStep, Verdict>,
 ): ReadonlyMap<EffectStep, Verdict> {
+  if (unusual.length > 0) {
+    const alone = actions.filter(({ step }) => verdicts.get(step)?.verdict === 'autonomous');
+    const asked = alone.map((action) => {
+      const of = { request, steps: [action.step], amountMinor: action.costMaxMinor };
+      return [
+        action.step,
+        withApproval(policy, { verdict: 'sign-off', why: [...unusual] }, of),
+      ] as const;
+    });
+    return new Map([...verdicts, ...asked]);
+  }
   const free = actions.filter(
     ({ step, costMaxMinor }) => costMaxMinor > 0 && verdicts.get(step)?.verdict === 'autonomous',
   );

@@ -1,4 +1,5 @@
 import { DATA_CLASSES } from '../data-class.js';
+import { anomaliesExplained } from './anomaly-rules.js';
 import { explainNotices } from './explain-notices.js';
 import { marksOf } from './marks.js';
 import { keysExplained } from './keys.js';
@@ -130,6 +131,7 @@ function tiers(policy: Policy): string[] {
     ),
     `- A decision has to come within ${policy.expiry}; silence is a no.`,
     ...explainNotices(policy),
+    ...anomaliesExplained(policy.anomalies),
     `- Irreversible steps that share the gate of the plan: ${list(policy.bundleIrreversible)}.`,
   ];
 }

@@ -26,6 +26,7 @@ import {
   title,
   word,
 } from './members.js';
+import { anomalyRules } from './anomaly-rules.js';
 import { breakGlass, escalation, notices, reminders } from './notices.js';
 import { SERVICES } from './services.js';
 
@@ -163,6 +164,8 @@ const members = {
   escalation: escalation.optional(),
   notices: notices.optional(),
   breakGlass: breakGlass.optional(),
+  /** What counts as unusual for an agent, and what follows; absent: it is shown and told. */
+  anomalies: anomalyRules.optional(),
   /** Irreversible steps that may share the gate of the plan. */
   bundleIrreversible: z.array(z.enum(EFFECT_STEPS)).max(7).default([]),
   /** What a person accepts before the first action at a provider; a new version asks again. */
@@ -230,6 +233,8 @@ function listsOf(policy: Policy): { path: (string | number)[]; list: readonly st
     { path: ['subscriptions', 'plans'], list: policy.subscriptions.plans.map(({ name }) => name) },
     { path: ['groups'], list: policy.groups.map(({ name }) => name) },
     { path: ['notices'], list: (policy.notices ?? []).map(({ name }) => name) },
+    { path: ['anomalies', 'gate'], list: policy.anomalies?.gate ?? [] },
+    { path: ['anomalies', 'stop'], list: policy.anomalies?.stop ?? [] },
     { path: ['breakGlass'], list: (policy.breakGlass ?? []).map(({ person }) => person) },
   ];
 }

@@ -1,6 +1,7 @@
 import { absenceSql } from './absence.js';
 import { adoptedSql } from './adopted.js';
 import { admitSql } from './admit.js';
+import { anomaliesSql } from './anomalies.js';
 import { commonSql } from './common.js';
 import { factsSql } from './facts.js';
 import { findingsSql } from './findings.js';
@@ -27,4 +28,5 @@ export const doorFunctions = [
   stopSql,
   unwindSql,
   tokensSql,
+  anomaliesSql,
 ].join('');

@@ -54,6 +54,17 @@ const full = parsePolicy({
   breakGlass: [
     { person: 'p_dan', maxMinutes: 30, environments: ['staging'], steps: ['deploy-site', '*'] },
   ],
+  anomalies: {
+    baselineRuns: 4,
+    burstRuns: 6,
+    burstMinutes: 11,
+    spikeFactor: 7,
+    denials: 8,
+    denialMinutes: 61,
+    hastySeconds: 9,
+    gate: ['new-provider', 'burst'],
+    stop: ['spending-spike'],
+  },
   groups: [{ name: 'admins', persons: ['p_ada', 'p_bob'] }],
 });
 
