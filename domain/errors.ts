@@ -32,6 +32,7 @@ export const FAILURES = {
   COMPENSATION_FAILED: { retry: false, blame: 'operator' },
   BUNDLE_DAMAGED: { retry: false, blame: 'operator' }, // stored bytes that are not what their digest names
   STORE_UNAVAILABLE: { retry: true, blame: 'operator' },
+  PROVIDER_WAITS: { retry: false, blame: 'provider' }, // nothing was begun: the run waits, outside of its step's time
   BUSY: { retry: true, blame: 'provider' }, // another sender holds the row, or the wait after it is not over
 } as const satisfies Record<string, { retry: boolean; blame: Blame }>;
 

@@ -13,6 +13,8 @@ export const NOTICE_TITLES = {
   'break-glass': 'The glass was broken: one person passed a gate alone',
   stopped: 'A stop was set',
   resumed: 'A stop was lifted',
+  'breaker-open': 'A provider does not answer: runs wait for it',
+  'breaker-closed': 'A provider answers again: runs go on',
   'run-stuck': 'A run is stuck and needs a person',
   'case-opened': 'A case was opened',
   'case-closed': 'A case was closed',

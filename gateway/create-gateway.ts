@@ -8,6 +8,7 @@ import { recordRefusal } from '../store/refusals.js';
 import { insertFailure } from '../store/run-rows.js';
 import { isVerified } from '../store/verifications.js';
 import { admit } from './admission.js';
+import { UNCOUNTED } from './calls.js';
 import { closeDoor } from './close-door.js';
 import type { Gateway } from './contract.js';
 import { PROCESS_CLOCKS } from './deadline.js';
@@ -38,17 +39,19 @@ import { verify } from './verify.js';
 export function createParts(options: GatewayOptions): Parts {
   checkCredentials(options.credentials, options.providers);
   const clocks = options.clocks ?? PROCESS_CLOCKS;
+  const calls = options.calls ?? UNCOUNTED;
   return {
     db: options.db,
     door: options.door,
     instance: options.instance,
     effects: new Map(options.operations.map((effects) => [effects.operation.name, effects])),
     readers: options.readers,
-    providers: createProviders(options.credentials, clocks),
+    providers: createProviders(options.credentials, clocks, calls),
     settling: options.settling,
     egress: options.egress,
     httpTimeouts: options.httpTimeouts ?? HTTP_TIMEOUTS,
     clocks,
+    calls,
     trust: options.trust ?? PLAIN_TRUST,
     tokens:
       options.keyring === undefined
@@ -107,7 +110,10 @@ const stray = (activity: string): Failure =>
 function guard(parts: Parts) {
   return async <T>(asked: string, id: string, body: (runId: RunId) => Promise<T>): Promise<T> => {
     try {
-      return await body(parseRunId(id));
+      const runId = parseRunId(id);
+      // guard: what goes back is not held up by what goes forward.
+      const reversal = /^(?:reverse|close-door|resolve)/.test(asked);
+      return await parts.calls.as({ runId, reversal }, () => body(runId));
     } catch (error) {
       if (error instanceof Failure && isRefusal(error) && !isRecorded(error))
         await recordRefusal(parts.db, {

@@ -2,6 +2,7 @@ import type { Instance } from '../domain/ids.js';
 import type { ProviderName } from '../domain/steps.js';
 import type { Trust } from '../domain/trust.js';
 import type { Database } from '../store/connect.js';
+import type { Calls } from './calls.js';
 import type { Clocks } from './deadline.js';
 import type { Door } from './door-contract.js';
 import type { Egress } from './egress.js';
@@ -51,6 +52,8 @@ export interface GatewayOptions {
   readonly egress: Egress;
   readonly httpTimeouts?: HttpTimeouts;
   readonly clocks?: Clocks;
+  /** How calls to providers are counted; absent: not at all. */
+  readonly calls?: Calls;
   /** Absent: no passkey counts and no root is pinned. */
   readonly trust?: Trust;
   /** Seals minted tokens; a process without it mints none. */
@@ -69,6 +72,7 @@ export interface Parts {
   readonly egress: Egress;
   readonly httpTimeouts: HttpTimeouts;
   readonly clocks: Clocks;
+  readonly calls: Calls;
   readonly trust: Trust;
   readonly tokens: TokenParts | undefined;
 }

@@ -152,6 +152,8 @@ async function under(
   failpoint: string,
   ask: (of: AuthorizeAsk) => Promise<DoorAnswer>,
 ): Promise<Performed> {
+  // Calls that would have to wait, or a provider that does not answer, are met before anything is begun.
+  await parts.calls.ready(performing.effect.provider);
   for (let judgement = 1; ; judgement += 1) {
     const judged = await judge(parts, performing.run, performing.effect);
     const asked = askOf(parts, performing, judged);

@@ -1,6 +1,8 @@
 import type Cloudflare from 'cloudflare';
 import { Failure } from '../domain/errors.js';
 import type { ProviderName } from '../domain/steps.js';
+import { UNCOUNTED } from './calls.js';
+import type { Calls } from './calls.js';
 import { CLOUDFLARE_ORIGIN, cloudflareClient } from './cloudflare/client.js';
 import type { CloudflareCredentials } from './cloudflare/client.js';
 import { deadlineIn } from './deadline.js';
@@ -106,13 +108,21 @@ const wrong = (role: string, provider: string, what: string): Failure =>
 const NOT_MINTED = 'was not minted by the sandbox: set providers: live to use it';
 
 /** Makes provider clients; they are made nowhere else. */
-export function createProviders(credentials: Credentials, clocks: Clocks): Providers {
+export function createProviders(
+  credentials: Credentials,
+  clocks: Clocks,
+  calls: Calls = UNCOUNTED,
+): Providers {
   const of = (role: Role): ProviderCredentials => {
     const held = credentials[role];
     if (held === undefined)
       throw new Failure('PROVIDER_AUTH', `this process holds no credentials for ${role}`);
     return held;
   };
+  const stripeBy = (by: StripeCredentials, send: Omit<SendOnce, 'origin'>) =>
+    stripeClient(by, { ...send, ...counted('stripe', calls) });
+  const cloudflareBy = (by: CloudflareCredentials, send: Omit<SendOnce, 'origin'>) =>
+    cloudflareClient(by, { ...send, ...counted('cloudflare', calls) });
   const parent = (role: TokenClass): CloudflareCredentials => of(role).cloudflare;
   const origin = (): string =>
     (credentials.actions ?? credentials.compensations ?? of('reads')).cloudflare.origin;
@@ -131,9 +141,9 @@ export function createProviders(credentials: Credentials, clocks: Clocks): Provi
     forSending: (role, { deadline, transmission, token }) => {
       const send = { deadline, transmission };
       return clientsOf(
-        () => stripeClient(of(role).stripe, send),
+        () => stripeBy(of(role).stripe, send),
         () =>
-          cloudflareClient(
+          cloudflareBy(
             token === undefined ? accounts() : { apiToken: token, origin: origin() },
             send,
           ),
@@ -142,13 +152,13 @@ export function createProviders(credentials: Credentials, clocks: Clocks): Provi
     forReading: (role, signal) => {
       const send = { ...asking(), ...(signal === undefined ? {} : { signal }) };
       return clientsOf(
-        () => stripeClient(of(role).stripe, send),
-        () => cloudflareClient(of('reads').cloudflare, send),
+        () => stripeBy(of(role).stripe, send),
+        () => cloudflareBy(of('reads').cloudflare, send),
       );
     },
-    forMinting: (role, attempt = asking()) => cloudflareClient(parent(role), attempt),
+    forMinting: (role, attempt = asking()) => cloudflareBy(parent(role), attempt),
     mints: (role) => credentials[role] !== undefined,
-    asToken: (value) => cloudflareClient({ apiToken: value, origin: origin() }, asking()),
+    asToken: (value) => cloudflareBy({ apiToken: value, origin: origin() }, asking()),
   };
 }
 
@@ -161,6 +171,19 @@ const clientsOf = (stripe: () => Clients['stripe'], cloudflare: () => Cloudflare
     return cloudflare();
   },
 });
+
+/** Every request takes its turn, and what it met is told. What never tried to leave tells nothing of the provider. */
+const counted = (provider: ProviderName, calls: Calls): Pick<SendOnce, 'turn' | 'onEnd'> => ({
+  turn: () => calls.take(provider),
+  onEnd: (met) => {
+    if (typeof met === 'number')
+      calls.met(provider, met === 429 ? 'limited' : met >= 500 ? 'none' : 'answer');
+    else if (!OURS.has(met.reason)) calls.met(provider, 'none');
+  },
+});
+
+/** Ends that we brought about ourselves. */
+const OURS: ReadonlySet<string> = new Set(['EABORTED', 'EDEADLINE', 'EORIGIN', 'ETWICE']);
 
 /** A deadline that starts anew at each request: readers page through lists, and each page is a request. */
 function rolling(ms: number, clocks: Clocks): Deadline {

@@ -51,6 +51,10 @@ export interface SendOnce {
   readonly signal?: AbortSignal;
   /** Where every request must go; another origin is refused before a connection is made. */
   readonly origin: string;
+  /** Asked before anything is connected: every request takes its turn, reads among them. */
+  readonly turn?: () => Promise<void>;
+  /** Told what came of it: the status, or why there was none. */
+  readonly onEnd?: (met: number | NotSent | AnswerLost) => void;
   /** Called when a response has arrived whole. */
   readonly onResponse?: (status: number, headers: Headers) => void;
 }
@@ -69,11 +73,16 @@ export function sendOnce(options: SendOnce): typeof fetch {
       );
     const bytes = Buffer.from(await request.arrayBuffer());
     refuseTwice(request, bytes, options.transmission);
-    const socket = await connect(url, options);
+    await options.turn?.();
     try {
-      return await exchange({ request, url, bytes, socket, options });
-    } finally {
-      socket.destroy();
+      const response = await connected(url, options, (socket) =>
+        exchange({ request, url, bytes, socket, options }),
+      );
+      options.onEnd?.(response.status);
+      return response;
+    } catch (error) {
+      if (error instanceof NotSent || error instanceof AnswerLost) options.onEnd?.(error);
+      throw error;
     }
   };
 }
@@ -88,6 +97,19 @@ function refuseTwice(request: Request, bytes: Buffer, { changes }: Transmission)
   if (changes.has(digest))
     throw new AnswerLost('the same request had been sent in this attempt already', 'ETWICE');
   changes.add(digest);
+}
+
+async function connected<T>(
+  url: URL,
+  options: SendOnce,
+  body: (socket: net.Socket) => Promise<T>,
+): Promise<T> {
+  const socket = await connect(url, options);
+  try {
+    return await body(socket);
+  } finally {
+    socket.destroy();
+  }
 }
 
 function connect(url: URL, options: SendOnce): Promise<net.Socket> {

@@ -28,6 +28,7 @@ import { stopLayers } from './migrations/0090-stop-layers.js';
 import { grantRoles, makeRoles } from './roles.js';
 import { moneyBack } from './migrations/0071-money-back.js';
 import { anomalies } from './migrations/0100-anomalies.js';
+import { calls } from './migrations/0091-calls.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -65,6 +66,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0090-stop-layers': migration(stopLayers),
   '0071-money-back': migration(moneyBack),
   '0100-anomalies': migration(anomalies),
+  '0091-calls': migration(calls),
 };
 
 export interface MigrateOptions {

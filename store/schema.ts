@@ -37,6 +37,8 @@ import type {
   KeysTable,
 } from './schema-keys.js';
 
+import type { BreakersTable, CallBucketsTable, CallLimitsTable } from './schema-calls.js';
+
 /** jsonb: written as JSON text, read as a value. */
 type Json<T> = ColumnType<T, string, string>;
 
@@ -385,6 +387,9 @@ export interface Schema {
   log_head: LogHeadTable;
   notices: NoticesTable;
   anomalies: AnomaliesTable;
+  call_limits: CallLimitsTable;
+  call_buckets: CallBucketsTable;
+  breakers: BreakersTable;
   webhook_events: WebhookEventsTable;
   http_answers: HttpAnswersTable;
   sessions: SessionsTable;

@@ -6,6 +6,7 @@ import { quoteReaders } from '../activities/quote-readers.js';
 import { UnreachableError } from '../config/errors.js';
 import { parseInstance } from '../domain/ids.js';
 import type { Gateway } from '../gateway/contract.js';
+import { countedCalls } from '../gateway/calls.js';
 import { createDoor } from '../gateway/door.js';
 import { createEgress } from '../gateway/egress.js';
 import { createGateway, createParts } from '../gateway/create-gateway.js';
@@ -241,6 +242,7 @@ async function openGateway(
       providers: settings.providers,
       credentials: settings.credentials,
       settling: settings.settling,
+      calls: countedCalls(db),
       ...(settings.trust === undefined ? {} : { trust: settings.trust }),
       keyring: settings.keyring,
       ...(settings.httpTimeouts === undefined ? {} : { httpTimeouts: settings.httpTimeouts }),

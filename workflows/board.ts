@@ -70,6 +70,12 @@ export class Board {
     this.#publish();
   }
 
+  /** Says why the phase lasts. */
+  because(why: string): void {
+    this.#why = why;
+    this.#publish();
+  }
+
   gate(gate: OpenGate | undefined): void {
     this.#gate = gate;
     this.#publish();

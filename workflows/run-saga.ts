@@ -85,9 +85,11 @@ export class Saga {
     if (step.name === 'verify-site') {
       this.#running(step, 'none');
       this.run.board.report(
-        await verifySite.executeWithOptions({ summary: this.#title(step) }, [
-          { runId: this.run.runId },
-        ]),
+        await this.#patiently(() =>
+          verifySite.executeWithOptions({ summary: this.#title(step) }, [
+            { runId: this.run.runId },
+          ]),
+        ),
       );
       return undefined;
     }
@@ -116,9 +118,10 @@ export class Saga {
     this.#running(step, step.provider);
     // The reversal goes on the stack BEFORE the action: a timeout may hide a success.
     this.#hold(step);
-    const done = await PATIENCE[step.patience][step.action].executeWithOptions(
-      { summary: this.#title(step) },
-      [{ runId }],
+    const done = await this.#patiently(() =>
+      PATIENCE[step.patience][step.action].executeWithOptions({ summary: this.#title(step) }, [
+        { runId },
+      ]),
     );
     board.report({
       step: step.name,
@@ -149,9 +152,9 @@ export class Saga {
     const started = Date.now();
     for (;;) {
       try {
-        const plan = await control.planRun.executeWithOptions({ summary: 'quote and plan' }, [
-          { runId },
-        ]);
+        const plan = await this.#patiently(() =>
+          control.planRun.executeWithOptions({ summary: 'quote and plan' }, [{ runId }]),
+        );
         this.#plan = plan;
         board.planned(plan);
         const [denial] = plan.denials;
@@ -202,12 +205,32 @@ export class Saga {
   async #ready(step: StepName): Promise<void> {
     const started = Date.now();
     for (;;) {
-      const readiness = await control.readiness.executeWithOptions(
-        { summary: `is ${step} ready to run` },
-        [{ runId: this.run.runId, step }],
+      const readiness = await this.#patiently(() =>
+        control.readiness.executeWithOptions({ summary: `is ${step} ready to run` }, [
+          { runId: this.run.runId, step },
+        ]),
       );
       if (readiness.ready) return;
       await this.#waitForPerson(readiness.need, started, readiness.who);
+    }
+  }
+
+  /**
+   * A provider that does not answer, or allows no more calls now, is waited for here and not within a step's own time:
+   * an outage is no reason to take everything back. Nothing had been begun.
+   */
+  async #patiently<T>(body: () => Promise<T>): Promise<T> {
+    const started = Date.now();
+    for (;;) {
+      try {
+        return await body();
+      } catch (error) {
+        const { code, message } = failureOf(error);
+        if (code !== 'PROVIDER_WAITS') throw error;
+        this.run.board.because(message);
+        this.run.checkSize();
+        await sleep(nextLookMs(Date.now() - started), { summary: message });
+      }
     }
   }
 

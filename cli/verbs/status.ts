@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { TemporalHealth } from '../../client/health.js';
 import { readSecrets } from '../../config/secrets.js';
+import { openBreakers } from '../../store/calls.js';
 import { verifyLog } from '../../store/log.js';
 import { listStops, readCounts, type Counts } from '../../store/overview.js';
 import type { Row } from '../../store/schema.js';
@@ -39,6 +40,7 @@ async function status(context: Context): Promise<ExitCode> {
     return {
       ...(await readCounts(db)),
       stops: await listStops(db),
+      breakers: await openBreakers(db),
       policy: await policyState(context),
     };
   });
@@ -93,7 +95,11 @@ function temporalLine({ style }: Context, health: TemporalHealth): string {
 
 function countLines(
   { style }: Context,
-  counts: Counts & { readonly stops: readonly Row<'stops'>[]; readonly policy: PolicyState },
+  counts: Counts & {
+    readonly stops: readonly Row<'stops'>[];
+    readonly breakers: readonly Row<'breakers'>[];
+    readonly policy: PolicyState;
+  },
 ): readonly string[] {
   return [
     ...fields(style, [
@@ -112,6 +118,11 @@ function countLines(
     ]),
     ...counts.stops.map((stop) =>
       style.bad(`stopped: ${stop.scope} since ${stop.fenced_at.toISOString()}: ${stop.reason}`),
+    ),
+    ...counts.breakers.map(({ provider, opened_at: since, probe_at: next }) =>
+      style.bad(
+        `${provider} does not answer since ${since?.toISOString() ?? ''}: runs wait; tried again at ${next?.toISOString() ?? ''}`,
+      ),
     ),
   ];
 }

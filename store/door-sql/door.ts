@@ -2,6 +2,7 @@ import { absenceSql } from './absence.js';
 import { adoptedSql } from './adopted.js';
 import { admitSql } from './admit.js';
 import { anomaliesSql } from './anomalies.js';
+import { callsSql } from './calls.js';
 import { commonSql } from './common.js';
 import { factsSql } from './facts.js';
 import { findingsSql } from './findings.js';
@@ -17,6 +18,7 @@ import { unwindSql } from './unwind.js';
 export const doorFunctions = [
   commonSql,
   identitySql,
+  callsSql,
   absenceSql,
   factsSql,
   moneySql,

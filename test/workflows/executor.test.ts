@@ -4,6 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { NativeConnection, Worker, bundleWorkflowCode } from '@temporalio/worker';
 import path from 'node:path';
 import { createActivities } from '../../activities/index.js';
+import { Failure } from '../../domain/errors.js';
 import type { RunId } from '../../domain/ids.js';
 import { STEPS } from '../../domain/steps.js';
 import type { Gateway } from '../../gateway/contract.js';
@@ -317,3 +318,31 @@ function decision(workflowId: string, made: 'approve' | 'reject') {
     signature: { kind: 'ed25519', value: 'A'.repeat(86) },
   };
 }
+
+test('a provider that does not answer is waited for, at each kind of call, and nothing is taken back', async () => {
+  const double = new GatewayDouble();
+  const gateway = double.gateway();
+  const waited = new Set<string>();
+  const onceDown = <T>(call: string, body: () => Promise<T>): Promise<T> => {
+    if (waited.has(call)) return body();
+    waited.add(call);
+    return Promise.reject(new Failure('PROVIDER_WAITS', 'waits for stripe: it does not answer'));
+  };
+  await withWorkers(
+    double,
+    async () => {
+      const handle = await start();
+      await expect(handle.result()).resolves.toMatchObject({ phase: 'completed' });
+      expect(double.order).toEqual(EFFECTS.map((step) => `do ${step}`));
+      expect([...waited].sort()).toEqual(['perform', 'plan', 'readiness', 'verify']);
+    },
+    {
+      ...gateway,
+      plan: (runId) => onceDown('plan', () => gateway.plan(runId)),
+      readiness: (runId, step) => onceDown('readiness', () => gateway.readiness(runId, step)),
+      perform: (runId, step, sender) =>
+        onceDown('perform', () => gateway.perform(runId, step, sender)),
+      verify: (runId) => onceDown('verify', () => gateway.verify(runId)),
+    },
+  );
+}, 60_000);
