@@ -156,7 +156,7 @@ test('the budget of zero and the suspended agent hold by themselves, and each is
 test('who is known stops what is theirs and nothing else', async () => {
   const runId = await admitted(house, 'layers-own');
   const by = (kind: 'agent' | 'person' | 'service', id: string, scope: string) =>
-    failure(stopBy(house.parts, { kind, id }, { scope: scope as 'all', reason: 'mine' }));
+    failure(stopBy(house.parts, { kind, id }, { scope, reason: 'mine' }));
   const before = (await refusals(house)).length;
   expect(await by('agent', 'launch-agent', 'all')).toMatch(/^ADMISSION_REFUSED/);
   expect(await by('agent', 'launch-agent', 'agent/another-agent')).toMatch(/^ADMISSION_REFUSED/);
