@@ -8,7 +8,7 @@ import type { CloudflareCredentials } from './cloudflare/client.js';
 import { deadlineIn } from './deadline.js';
 import type { Clocks, Deadline } from './deadline.js';
 import type { Classified, Clients } from './operation.js';
-import type { Transmission } from './send-once.js';
+import type { SendOnce, Transmission } from './send-once.js';
 import { STRIPE_ORIGIN, stripeClient } from './stripe/client.js';
 import type { StripeCredentials } from './stripe/client.js';
 import type { TokenClass } from './token-door.js';
