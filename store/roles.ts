@@ -124,6 +124,8 @@ export const CALLS: Readonly<Record<RoleName, readonly string[]>> = {
     'door_drained',
     'reserve_plan',
     'door_layers',
+    'calls_take',
+    'calls_note',
     'capture_renewal',
     'dispute_read',
     'refund_failed',
@@ -137,7 +139,7 @@ export const CALLS: Readonly<Record<RoleName, readonly string[]>> = {
     'dispute_read',
     'refund_failed',
   ],
-  server: [...SERVER_CALLS, 'door_rows', 'door_drained'],
+  server: [...SERVER_CALLS, 'door_rows', 'door_drained', 'door_layers'],
   reader: ['door_rows'],
 };
 
