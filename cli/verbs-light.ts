@@ -9,6 +9,7 @@ import { registerPretend } from './verbs/pretend.js';
 import { registerProcesses } from './verbs/processes.js';
 import { registerReconcile } from './verbs/reconcile.js';
 import { registerRegister } from './verbs/register.js';
+import { registerWithdraw } from './verbs/withdraw.js';
 import { registerServices } from './verbs/services.js';
 
 /** Only for the overview and for what a mistyped verb may have meant; its call goes to the other program. */
@@ -24,7 +25,9 @@ export const LIGHT_REGISTERS: readonly Register[] = [
   registerPlan,
   named('provision <file>', 'runs', 'show <run>', 'watch <run>', 'why <run>'),
   registerInbox,
-  named('approve <run>', 'reject <run>', 'stop', 'resume', 'resolve <run>'),
+  named('approve <run>', 'reject <run>'),
+  registerWithdraw,
+  named('stop', 'resume', 'resolve <run>'),
   registerLedger,
   registerCases,
   registerReconcile,

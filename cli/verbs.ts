@@ -16,6 +16,7 @@ import { registerServices } from './verbs/services.js';
 import { registerStatus } from './verbs/status.js';
 import { registerSigned } from './verbs/signed.js';
 import { registerStop } from './verbs/stop.js';
+import { registerWithdraw } from './verbs/withdraw.js';
 import { registerUp } from './verbs/up.js';
 
 /** Every verb, in the order of the help: start, follow, decide, intervene, look, set up. */
@@ -27,6 +28,7 @@ export const REGISTERS: readonly Register[] = [
   registerRuns,
   registerInbox,
   registerDecide,
+  registerWithdraw,
   registerStop,
   registerSigned,
   registerLedger,

@@ -93,6 +93,12 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
   }
 }
 
+/** What an assertion says of its authenticator, whether it stands or not; undefined when it cannot be read. */
+export function assertionFacts(signature: WebauthnSignature): AssertionFacts | undefined {
+  const read = readAssertion(signature);
+  return read === undefined ? undefined : factsOf(read);
+}
+
 const flagsOf = ({ device }: Read): number => device[HASH_BYTES] ?? 0;
 
 function factsOf(read: Read): AssertionFacts {

@@ -3,6 +3,7 @@ import { canonicalize } from '../domain/canonical.js';
 import type { SignatureVerdict } from '../domain/check-signature.js';
 import { policyMessageSchema, type PolicyMessage } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
+import type { Instance } from '../domain/ids.js';
 import { activationRule } from '../domain/policy/activation.js';
 import { parsePolicy, policyDigestOf, type Policy } from '../domain/policy/schema.js';
 import { ProtocolError } from '../domain/reasons.js';
@@ -14,7 +15,7 @@ import { insertPolicy, listPolicies, lockFence } from '../store/policies.js';
 import { recordRefusal } from '../store/refusals.js';
 import type { Row } from '../store/schema.js';
 import { policyOfRow } from './policy.js';
-import { readRegister } from './roles.js';
+import { believingRegister } from './believed.js';
 import type { Parts } from './parts.js';
 import { judgeOrder, readMessage, reasonOf } from './signed.js';
 import { spendCounter } from './spend-counter.js';
@@ -30,7 +31,7 @@ export type Activation =
  * again. Everything is judged under the fence's lock: no authorize or claim commits in between.
  */
 export async function activateSigned(
-  { db, instance, trust }: Pick<Parts, 'db' | 'trust'> & { readonly instance: string },
+  { db, instance, trust }: Pick<Parts, 'db' | 'trust' | 'instance'>,
   policy: Policy,
   messages: readonly unknown[],
 ): Promise<Activation> {
@@ -67,7 +68,7 @@ export async function activateSigned(
 }
 
 interface Asked {
-  readonly instance: string;
+  readonly instance: Instance;
   readonly trust: Trust;
   readonly digest: string;
   readonly messages: readonly unknown[];
@@ -81,7 +82,8 @@ async function refusalOf(tx: Executor, asked: Asked): Promise<Refusal | Accepted
   const { latest, valid } = await lastValid(tx);
   const version = (latest?.version ?? 0) + 1;
   const rule = valid === undefined ? undefined : activationRule(valid.policy);
-  if (latest === undefined || valid === undefined || rule === undefined)
+  if (latest === undefined) return firstByRoots(tx, asked);
+  if (valid === undefined || rule === undefined)
     return no('nobody-may', 'no policy that was ever in force names who may activate another');
   if (latest.digest === asked.digest && latest.version === valid.version)
     return no('in-force', `it is in force already, as version ${latest.version}`);
@@ -97,7 +99,7 @@ async function refusalOf(tx: Executor, asked: Asked): Promise<Refusal | Accepted
       return no('version-mismatch', `it is for version ${read.version}, the next is ${version}`);
     if (read.policyDigest !== asked.digest)
       return no('digest-mismatch', `it is for the document ${read.policyDigest}`);
-    const register = await readRegister(tx, { persons: [by], keys: [keyId] });
+    const register = await believingRegister(tx, asked, { persons: [by], keys: [keyId] });
     const verdict = judgeOrder(read, {
       instance: asked.instance,
       relyingParty: asked.trust.relyingParty,
@@ -124,6 +126,37 @@ async function refusalOf(tx: Executor, asked: Asked): Promise<Refusal | Accepted
     if (spent !== undefined) throw new ProtocolError(spent, 'another statement came first');
   }
   return { version, signed };
+}
+
+/** The first policy of an installation with pinned roots: two persons sign it, each with a root. */
+async function firstByRoots(tx: Executor, asked: Asked): Promise<Refusal | Accepted> {
+  const { rootKeys } = asked.trust;
+  if (rootKeys.length < 2)
+    return no('nobody-may', 'no policy was ever in force, and no two root keys are pinned');
+  const signed: PolicyMessage[] = [];
+  for (const message of asked.messages) {
+    const read = readActivation(message);
+    if ('detail' in read) return read;
+    const { by, keyId } = read;
+    if (read.version !== 1) return no('version-mismatch', `it is for version ${read.version}`);
+    if (read.policyDigest !== asked.digest)
+      return no('digest-mismatch', `it is for the document ${read.policyDigest}`);
+    const verdict = judgeOrder(read, {
+      instance: asked.instance,
+      relyingParty: asked.trust.relyingParty,
+      register: await believingRegister(tx, asked, { persons: [by], keys: [keyId] }),
+      policy: undefined,
+      rootKeys,
+      nowMs: (await databaseNow(tx)).getTime(),
+      sinceMs: 0,
+    });
+    if (!verdict.good) return no(verdict.reason, `the statement of ${by}`);
+    signed.push(read);
+  }
+  const persons = new Set(signed.map(({ by }) => by));
+  return persons.size >= 2
+    ? { version: 1, signed }
+    : no('rule-not-met', 'two persons sign the first policy, each with a pinned root key');
 }
 
 /** The newest row, and the newest that is a valid policy: its rule holds while what came after it is unreadable. */

@@ -13,6 +13,7 @@ import type { Executor } from '../store/connect.js';
 import { insertDecision, isUsed, readDecisionRow, refusalsOf } from '../store/decision-rows.js';
 import { closeGate, lockGate, planOfGate } from '../store/gate-rows.js';
 import { appendLog } from '../store/log.js';
+import { addNotice } from '../store/notices.js';
 import { linkAccount } from '../store/principal-accounts.js';
 import { recordRefusal } from '../store/refusals.js';
 import type { Row } from '../store/schema.js';
@@ -23,7 +24,8 @@ import { signatureText } from './orders.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
 import { loadRun } from './record.js';
-import { readRegister, rolesOf } from './roles.js';
+import { believingRegister } from './believed.js';
+import { rolesOf } from './roles.js';
 import { spendCounterOf } from './spend-counter.js';
 import { countedApprovals, standingAt } from './standing.js';
 
@@ -122,7 +124,10 @@ async function judged(
   return acceptDecision(message, {
     instance: parts.instance,
     gate: gate === undefined ? undefined : gateRecordOf(gate),
-    register: await readRegister(tx, { persons: [statement.approver], keys: [statement.keyId] }),
+    register: await believingRegister(tx, parts, {
+      persons: [statement.approver],
+      keys: [statement.keyId],
+    }),
     policy,
     roles: await rolesOf(tx, run),
     counted: at?.approvals.flatMap(({ person_id }) => person_id ?? []) ?? [],
@@ -261,5 +266,16 @@ async function refuse(
   refusal: { runId: RunId; asked: string; reason: string; detail: string },
 ): Promise<void> {
   const { count, same } = await refusalsOf(parts.db, refusal);
-  if (!same && count < REFUSALS_KEPT) await recordRefusal(parts.db, refusal);
+  if (same || count >= REFUSALS_KEPT) return;
+  await parts.db.transaction().execute(async (tx) => {
+    // A counter that steps back is what a copied passkey looks like: people are told.
+    if (refusal.reason === 'webauthn-counter')
+      await addNotice(tx, {
+        kind: 'webauthn-counter',
+        dedupe: `webauthn-counter:${refusal.detail}`,
+        runId: refusal.runId,
+        payload: { asked: refusal.asked },
+      });
+    await recordRefusal(tx, refusal);
+  });
 }

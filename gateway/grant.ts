@@ -16,6 +16,7 @@ import { policyOfRow } from './policy.js';
 import type { PolicyInForce } from './policy.js';
 import type { PlannedRun } from './record.js';
 import { plannedStep } from './record.js';
+import { believing } from './believed.js';
 import { registerIn, rolesOf } from './roles.js';
 import { voidGate } from './void-gate.js';
 
@@ -104,7 +105,12 @@ async function verified(
     gate: { document: gate.document, state: gate.state },
     decisions: facts.decisions.map(storedDecisionOf),
     relyingParty: parts.trust.relyingParty,
-    register: registerIn(facts),
+    register: await believing(
+      parts.db,
+      parts,
+      registerIn(facts),
+      facts.keys.map(({ key_id }) => key_id),
+    ),
     policy: of.inForce.policy,
     roles: of.roles,
     request: run.request,

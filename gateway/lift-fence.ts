@@ -3,7 +3,7 @@ import { databaseNow } from '../store/clock.js';
 import { standingStop } from '../store/stop-scope.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
-import { readRegister } from './roles.js';
+import { believingRegister } from './believed.js';
 import { judgeOrder, orderDigestOf, type OrderVerdict, type Signed } from './signed.js';
 import { spendCounter } from './spend-counter.js';
 
@@ -36,7 +36,10 @@ export async function verdictOf(
   return judgeOrder(order, {
     instance: parts.instance,
     relyingParty: parts.trust.relyingParty,
-    register: await readRegister(parts.db, { persons: [order.by], keys: [order.keyId] }),
+    register: await believingRegister(parts.db, parts, {
+      persons: [order.by],
+      keys: [order.keyId],
+    }),
     policy,
     nowMs: (await databaseNow(parts.db)).getTime(),
     sinceMs: since.getTime(),

@@ -132,3 +132,28 @@ export async function refusalsOf(
     .executeTakeFirstOrThrow();
   return { count, same };
 }
+
+/** Open and granted gates of a run at which this person has approved. */
+export async function approvedBy(
+  db: Executor,
+  runId: string,
+  person: string,
+): Promise<Row<'gates'>[]> {
+  return db
+    .selectFrom('gates')
+    .selectAll()
+    .where('run_id', '=', runId)
+    .where('state', 'in', ['open', 'granted'])
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('decisions')
+          .select('decisions.digest')
+          .whereRef('decisions.gate_id', '=', 'gates.gate_id')
+          .where('decisions.person_id', '=', person)
+          .where('decisions.accepted', '=', true)
+          .where('decisions.decision', '=', 'approve'),
+      ),
+    )
+    .execute();
+}

@@ -5,7 +5,6 @@ import { publicKeyProblem } from '../domain/signature.js';
 import type { Executor } from './connect.js';
 import { appendLog } from './log.js';
 import { addNotice } from './notices.js';
-import { lockFence } from './policies.js';
 import type { Row } from './schema.js';
 
 /** Persons, their keys, agents, principals and service keys, as an operator keeps them. Each change is logged. */
@@ -87,27 +86,6 @@ export async function addKey(tx: Executor, key: NewKey): Promise<void> {
     kind: 'key-enrolled',
     payload: { keyId: key.keyId, personId: key.personId, ...key.evidence },
   });
-}
-
-/** Revokes a key from now on: nothing that leans on it commits after this. False when it is unknown or revoked already. */
-export async function revokeKey(
-  tx: Executor,
-  of: { readonly keyId: string; readonly as: 'retired' | 'compromised'; readonly reason: string },
-): Promise<boolean> {
-  await lockFence(tx);
-  const changed = await tx
-    .updateTable('keys')
-    .set({
-      revoked_at: now,
-      revoked_as: of.as,
-      ...(of.as === 'compromised' ? { compromised_since: now } : {}),
-    })
-    .where('key_id', '=', of.keyId)
-    .where('revoked_at', 'is', null)
-    .executeTakeFirst();
-  if (changed.numUpdatedRows === 0n) return false;
-  await appendLog(tx, { kind: 'key-revoked', payload: { ...of } });
-  return true;
 }
 
 export interface PersonWithKeys {

@@ -2,23 +2,20 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { readKeyFile, type KeyFile, type SigningKey } from '../../client/keys.js';
 import { UsageError } from '../../config/errors.js';
-import { canonicalBytes, canonicalize } from '../../domain/canonical.js';
+import { canonicalBytes } from '../../domain/canonical.js';
 import { personIdSchema } from '../../domain/documents.js';
+import { parseInstance } from '../../domain/ids.js';
+import type { ApproveEnrolMessage, EnrolMessage } from '../../domain/key-statements.js';
 import { cleanWords } from '../../domain/untrusted.js';
 import { decodeBase64url } from '../../domain/base64url.js';
 import { publicKeyProblem } from '../../domain/signature.js';
 import { databaseNow } from '../../store/clock.js';
-import {
-  addKey,
-  addPerson,
-  countPersons,
-  findKey,
-  listPeople,
-  lockRegister,
-} from '../../store/people.js';
+import { approveEnrolment, requestEnrolment, type EnrolVerdict } from '../../gateway/enrol-key.js';
+import { countPersons, findKey } from '../../store/people.js';
 import { ownerOf, unlock } from '../approver.js';
 import { spendBootstrapCode, useBootstrapCode } from '../bootstrap-code.js';
 import type { Context } from '../context.js';
+import { refusalWords } from '../refusal-words.js';
 import type { Terminal } from '../../client/terminal.js';
 
 export interface EnrolOptions {
@@ -40,30 +37,56 @@ export async function keysEnrol(context: Context, file: string, options: EnrolOp
   await checkRoad(context, options);
   const terminal = context.io.openTerminal();
   try {
-    const evidence = await enrolment(context, terminal, { file, header, person, by: options.by });
-    const db = await context.database();
-    await db.transaction().execute(async (tx) => {
-      await lockRegister(tx);
-      if (options.by === undefined && (await countPersons(tx)) > 0) throw notFirst();
-      const known = await listPeople(tx);
-      if (!known.some((one) => one.person.person_id === person.personId))
-        await addPerson(tx, { ...person, groups: options.group });
-      await addKey(tx, {
-        keyId: header.keyId,
-        personId: person.personId,
-        publicKey: header.publicKey,
-        label: path.basename(file),
-        evidence,
-      });
-    });
-    if (options.by === undefined) spendBootstrapCode(context.config.dataDir);
+    const message = await enrolMessage(context, terminal, { file, header, person });
+    const approval = await vouch(context, terminal, options.by, message);
+    const ceremony = await ceremonyOf(context);
+    const first = options.by === undefined && ceremony.trust.rootKeys.length === 0;
+    const asked = { message, name: person.name, groups: options.group, first };
+    const requested = counted(await requestEnrolment(ceremony, asked));
+    const answer =
+      approval === undefined
+        ? requested
+        : counted(await approveEnrolment(ceremony, await approval(requested.enrolment)));
+    if (first) spendBootstrapCode(context.config.dataDir);
+    report(context, { person, keyId: header.keyId, groups: options.group, answer });
   } finally {
     terminal.close();
   }
-  context.print({ ...person, keyId: header.keyId, groups: options.group }, [
-    `${context.style.good('Enrolled')} ${person.name} as ${context.style.bold(person.personId)} with the key ${header.keyId}.`,
-  ]);
   return 0;
+}
+
+type Accepted = EnrolVerdict & { readonly accepted: true };
+
+function counted(verdict: EnrolVerdict): Accepted {
+  if (verdict.accepted) return verdict;
+  throw new UsageError({
+    what: `the key was not enrolled: ${refusalWords(verdict.reason)}`,
+    remedy: 'See who may admit keys: countersign people, countersign policy explain',
+  });
+}
+
+function report(
+  context: Context,
+  of: {
+    readonly person: { readonly personId: string; readonly name: string };
+    readonly keyId: string;
+    readonly groups: readonly string[];
+    readonly answer: Accepted;
+  },
+): void {
+  const { answer, groups, keyId, person } = of;
+  const { enrolment, missing } = answer;
+  context.print(
+    { ...person, keyId, groups, enrolment, missing },
+    missing === 0
+      ? [
+          `${context.style.good('Enrolled')} ${person.name} as ${context.style.bold(person.personId)} with the key ${keyId}.`,
+        ]
+      : [
+          `The key ${keyId} of ${person.personId} waits for ${missing} more of those who admit keys.`,
+          `Each of them: countersign keys approve ${enrolment} --key THEIR_KEY_FILE`,
+        ],
+  );
 }
 
 function personOf(options: EnrolOptions): { personId: string; name: string } {
@@ -102,6 +125,8 @@ async function checkKey(context: Context, header: KeyFile): Promise<void> {
 /** By the code while nobody is enrolled, by an enrolled person afterwards. */
 async function checkRoad(context: Context, { code, by }: EnrolOptions): Promise<void> {
   const db = await context.database();
+  // A pinned root needs nobody's word: the configuration has given it.
+  if (context.trust().rootKeys.length > 0) return;
   const first = (await countPersons(db)) === 0;
   if (!first && by === undefined) throw notFirst();
   if (!first) return;
@@ -129,30 +154,65 @@ interface Enrolling {
   readonly file: string;
   readonly header: KeyFile;
   readonly person: { readonly personId: string };
-  readonly by: string | undefined;
 }
 
-async function enrolment(
+async function enrolMessage(
   context: Context,
   terminal: Terminal,
-  { file, header, person, by }: Enrolling,
-): Promise<Record<string, string>> {
+  { file, header, person }: Enrolling,
+): Promise<EnrolMessage> {
   const statement = {
-    type: 'countersign.enrol.v1',
+    type: 'countersign.enrol.v1' as const,
     instance: await context.instance(),
     person: person.personId,
     keyId: header.keyId,
-    alg: 'ed25519',
+    alg: 'ed25519' as const,
     publicKey: header.publicKey,
     label: path.basename(file),
     nonce: randomBytes(16).toString('hex'),
     enrolledAt: (await databaseNow(await context.database())).toISOString(),
   };
-  const signed = (key: SigningKey): string => key.sign(canonicalBytes(statement));
-  const possession = signed(await unlock(context, terminal, file));
-  const evidence = { statement: canonicalize(statement), possession };
-  if (by === undefined) return evidence;
-  const voucher = await ownerOf(context, by);
+  const key = await unlock(context, terminal, file);
+  const value = key.sign(canonicalBytes(statement));
+  return { ...statement, signature: { kind: 'ed25519', value } };
+}
+
+/** The word of `--by`: unlocked now, signed once the enrolment has its name. */
+async function vouch(
+  context: Context,
+  terminal: Terminal,
+  by: string | undefined,
+  message: EnrolMessage,
+): Promise<((enrolment: string) => Promise<ApproveEnrolMessage>) | undefined> {
+  if (by === undefined) return undefined;
+  const { personId } = await ownerOf(context, by);
+  terminal.write(`${personId} admits the key ${message.keyId} of ${message.person}.\n`);
   const key = await unlock(context, terminal, by);
-  return { ...evidence, vouchedBy: voucher.personId, vouchKeyId: key.keyId, vouch: signed(key) };
+  return (enrolment) => approvalBy(context, { personId, key, enrolment });
+}
+
+/** An administrator's word for a waiting key. */
+export async function approvalBy(
+  context: Context,
+  of: { readonly personId: string; readonly key: SigningKey; readonly enrolment: string },
+): Promise<ApproveEnrolMessage> {
+  const statement = {
+    type: 'countersign.approve-enrol.v1' as const,
+    instance: await context.instance(),
+    enrolment: of.enrolment,
+    by: of.personId,
+    keyId: of.key.keyId,
+    at: (await databaseNow(await context.database())).toISOString(),
+  };
+  const value = of.key.sign(canonicalBytes(statement));
+  return { ...statement, signature: { kind: 'ed25519', value } };
+}
+
+/** What the gateway's ceremonies work with. */
+export async function ceremonyOf(context: Context) {
+  return {
+    db: await context.database(),
+    instance: parseInstance(await context.instance()),
+    trust: context.trust(),
+  };
 }

@@ -3,6 +3,7 @@ import { signPolicy } from '../../client/decision.js';
 import { readPolicyFile } from '../../client/policy-file.js';
 import { UsageError } from '../../config/errors.js';
 import { activationRule } from '../../domain/policy/activation.js';
+import { parseInstance } from '../../domain/ids.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import { activateSigned } from '../../gateway/activate-policy.js';
 import { policyInForce } from '../../gateway/policy.js';
@@ -122,7 +123,11 @@ async function activate(
   } finally {
     terminal.close();
   }
-  const answer = await activateSigned({ db, instance, trust: context.trust() }, policy, messages);
+  const answer = await activateSigned(
+    { db, instance: parseInstance(instance), trust: context.trust() },
+    policy,
+    messages,
+  );
   if (answer.activated) {
     context.print({ version: answer.version, digest, name: policy.name }, [
       `${context.style.good('In force')}: ${policy.name}, version ${answer.version}.`,

@@ -1,6 +1,8 @@
 import { UsageError } from '../../config/errors.js';
+import { instantToMs } from '../../domain/instant.js';
 import { erasePrincipal } from '../../store/erasure.js';
-import { listPrincipals, revokeKey } from '../../store/people.js';
+import { listPrincipals } from '../../store/people.js';
+import { revokeKey } from '../../store/revocation.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { registerPrincipal } from '../registration.js';
@@ -9,6 +11,7 @@ import { registerAgents } from './agents.js';
 import { registerDelegations } from './delegations.js';
 import { registerPeople } from './people.js';
 import { keysEnrol, type EnrolOptions } from './keys-enrol.js';
+import { keysApprove, keysList } from './keys-approve.js';
 import { keysNew } from './keys-new.js';
 
 /** `keys`, `people`, `agents`, `principals`: who is who. */
@@ -39,7 +42,19 @@ export const registerRegister: Register = (verbs) => {
     )
     .requiredOption('--reason <text>', 'why, for the record')
     .option('--compromised', 'somebody else may have used it: its unused decisions are void')
+    .option('--since <instant>', 'since when, as 2026-11-21T09:00:00.000Z; ever unless given')
     .action(keys.run(keysRevoke));
+  keys
+    .add('list', 'Lists keys, and those that wait to be admitted', 'countersign keys list')
+    .action(keys.run(keysList));
+  keys
+    .add(
+      'approve <enrolment>',
+      'Admits another person’s waiting key; signed',
+      'countersign keys approve sha256:3f9c… --key ~/keys/ada.json',
+    )
+    .option('--key <file>', 'your key file')
+    .action(keys.run(keysApprove));
   registerPeople(verbs);
   registerAgents(verbs);
   registerDelegations(verbs);
@@ -122,18 +137,46 @@ async function principalsErase(context: Context, named: string): Promise<0> {
 async function keysRevoke(
   context: Context,
   keyId: string,
-  options: { readonly reason: string; readonly compromised?: boolean },
+  options: { readonly reason: string; readonly compromised?: boolean; readonly since?: string },
 ): Promise<0> {
   const db = await context.database();
   const as = options.compromised === true ? 'compromised' : 'retired';
+  const since = sinceOf(options);
+  const { reason } = options;
   const revoked = await db
     .transaction()
-    .execute((tx) => revokeKey(tx, { keyId, as, reason: options.reason }));
-  if (!revoked)
+    .execute((tx) => revokeKey(tx, { keyId, as, reason, ...(since ? { since } : {}) }));
+  if (revoked === undefined)
     throw new UsageError({
       what: `no key ${JSON.stringify(keyId.slice(0, 80))} is enrolled, or it was revoked before`,
       remedy: 'See which there are: countersign people',
     });
-  context.print({ keyId, revokedAs: as }, [`The key ${keyId} is revoked (${as}).`]);
+  context.print({ keyId, revokedAs: as, ...revoked }, [
+    `The key ${keyId} is revoked (${as}).`,
+    ...revoked.voided.map((gateId) => `${gateId} leaned on it and is void.`),
+    ...(revoked.reviews === 0
+      ? []
+      : [`Cases to look into: ${revoked.reviews}. See: countersign cases list`]),
+  ]);
   return 0;
+}
+
+function sinceOf(options: {
+  readonly compromised?: boolean;
+  readonly since?: string;
+}): Date | undefined {
+  if (options.since === undefined) return undefined;
+  const ms = instantToMs(options.since);
+  if (ms !== undefined && options.compromised === true) return new Date(ms);
+  throw new UsageError(
+    ms === undefined
+      ? {
+          what: `--since ${JSON.stringify(options.since.slice(0, 60))} is no instant`,
+          remedy: 'Write it as 2026-11-21T09:00:00.000Z',
+        }
+      : {
+          what: '--since says when a key was lost, and this one is retired',
+          remedy: 'Add --compromised',
+        },
+  );
 }

@@ -16,7 +16,7 @@ import { databaseNow } from '../../store/clock.js';
 import { connect, type Database } from '../../store/connect.js';
 import { migrate } from '../../store/migrate.js';
 import { activatePolicy } from '../../store/policies.js';
-import { revokeKey } from '../../store/people.js';
+import { revokeKey } from '../../store/revocation.js';
 import { policy, requestWith } from '../domain/fixtures.js';
 import { freshDatabase, type FreshDatabase } from '../helpers/database.js';
 import { gateOf } from './gate-fixture.js';

@@ -1,3 +1,4 @@
+import { passkeys, relyingParty, webauthnCases } from './webauthn-vectors.js';
 import { canonicalize, digestOf } from '../../domain/canonical.js';
 import { keyIdOf, publicKeyOf } from '../../domain/signature.js';
 import {
@@ -26,6 +27,9 @@ interface Case {
   readonly nowMs?: number;
   readonly state?: string;
   readonly counted?: readonly string[];
+  readonly used?: boolean;
+  readonly withdrawnAtMs?: number;
+  readonly policy?: Json;
 }
 
 const good: Case[] = [
@@ -263,6 +267,48 @@ const badPerson: Case[] = [
   },
 ];
 
+const withdrawals: Case[] = [
+  {
+    name: 'withdraw an approve from an open gate',
+    message: signed({ decision: 'withdraw' }),
+    counted: ['p_alice'],
+    expect: 'accepted',
+  },
+  {
+    name: 'withdraw from a granted gate',
+    message: signed({ decision: 'withdraw' }),
+    counted: ['p_alice'],
+    state: 'granted',
+    expect: 'accepted',
+  },
+  {
+    name: 'withdraw what was never said',
+    message: signed({ decision: 'withdraw' }),
+    expect: 'nothing-to-withdraw',
+  },
+  {
+    name: 'withdraw what an effect has used',
+    message: signed({ decision: 'withdraw' }),
+    counted: ['p_alice'],
+    state: 'granted',
+    used: true,
+    expect: 'already-used',
+  },
+  {
+    name: 'withdraw from a gate that was rejected',
+    message: signed({ decision: 'withdraw' }),
+    counted: ['p_alice'],
+    state: 'rejected',
+    expect: 'gate-closed',
+  },
+  {
+    name: 'an approve that was signed before its signer withdrew',
+    message: signed(),
+    withdrawnAtMs: Date.parse('2026-11-21T09:05:00.000Z'),
+    expect: 'withdrawn',
+  },
+];
+
 const order: Case[] = [
   {
     name: 'order: expired before unsigned',
@@ -287,8 +333,19 @@ const order: Case[] = [
   },
 ];
 
+const cases: readonly Case[] = [
+  ...good,
+  ...badBytes,
+  ...badTarget,
+  ...badSignature,
+  ...badPerson,
+  ...withdrawals,
+  ...webauthnCases,
+  ...order,
+];
+
 export const vectors = {
   note: 'test keys only; never enrol. Each message is the text that is received; `expect` is `accepted` or the reason to log.',
-  facts,
-  cases: [...good, ...badBytes, ...badTarget, ...badSignature, ...badPerson, ...order],
+  facts: { ...facts, relyingParty, keys: [...facts.keys, ...passkeys] },
+  cases,
 };

@@ -3,6 +3,7 @@ import { canonicalize } from '../../domain/canonical.js';
 import { Failure } from '../../domain/errors.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { type Policy, policyDigestOf } from '../../domain/policy/schema.js';
+import { parseInstance } from '../../domain/ids.js';
 import { PLAIN_TRUST } from '../../domain/trust.js';
 import { signStatement } from '../../domain/signature.js';
 import { activateSigned, type Activation } from '../../gateway/activate-policy.js';
@@ -61,7 +62,7 @@ async function statement(
 }
 
 const activate = (policy: Policy, messages: readonly unknown[]): Promise<Activation> =>
-  activateSigned({ db, instance, trust: PLAIN_TRUST }, policy, messages);
+  activateSigned({ db, instance: parseInstance(instance), trust: PLAIN_TRUST }, policy, messages);
 
 /** Activates with Ada's word; the version counts on. */
 async function activated(policy: Policy, ...signers: Signer[]): Promise<void> {

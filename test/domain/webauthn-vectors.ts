@@ -1,0 +1,228 @@
+import { readFileSync } from 'node:fs';
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { p256 } from '@noble/curves/nist.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { canonicalBytes, canonicalize } from '../../domain/canonical.js';
+import { type KeyAlgorithm, p256Spki, readPublicKey } from '../../domain/public-key.js';
+import { plan, seedOf, statement, type Json } from './decision-facts.js';
+
+/** Assertions of passkeys, good ones and one bad one for each check. Test keys only. */
+
+const file = new URL('../vectors/approval.json', import.meta.url);
+const { webauthn } = JSON.parse(readFileSync(file, 'utf8')) as {
+  webauthn: Record<
+    | 'p256PrivHex'
+    | 'publicKeyUncompressedHex'
+    | 'keyId'
+    | 'credentialId'
+    | 'clientDataJSON'
+    | 'authenticatorData'
+    | 'signature',
+    string
+  > & { statement: Json };
+};
+const hex = (text: string): Uint8Array => Buffer.from(text, 'hex');
+const b64u = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
+
+export const relyingParty = {
+  rpId: 'countersign.example',
+  origins: ['https://countersign.example'],
+};
+const ACTIVE_MS = Date.parse('2026-11-01T00:00:00.000Z');
+const HANDLE = b64u(sha256(Buffer.from('handle of alice')).slice(0, 16));
+
+interface Passkey {
+  readonly record: Json;
+  readonly sign: (message: Uint8Array) => Uint8Array;
+}
+
+function passkey(
+  of: { algorithm: KeyAlgorithm; publicKey: string; credentialId: string; person?: string },
+  sign: Passkey['sign'],
+  changes: Json = {},
+): Passkey {
+  const { algorithm, credentialId, person = 'p_alice', publicKey } = of;
+  const read = readPublicKey(algorithm, publicKey);
+  if (typeof read === 'string') throw new Error(read);
+  return {
+    record: {
+      keyId: read.keyId,
+      person,
+      algorithm,
+      publicKey,
+      activeFromMs: ACTIVE_MS,
+      revoked: false,
+      passkey: {
+        credentialId,
+        rpId: relyingParty.rpId,
+        handle: HANDLE,
+        counter: 6,
+        backupEligible: false,
+        ...changes,
+      },
+    },
+    sign,
+  };
+}
+
+const es256 = (secret: Uint8Array) => (message: Uint8Array) =>
+  p256.sign(message, secret, { format: 'der', lowS: false });
+const spkiOf = (secret: Uint8Array): string => b64u(p256Spki(p256.getPublicKey(secret, false)));
+const aliceSecret = hex(webauthn.p256PrivHex);
+const alice = passkey(
+  {
+    algorithm: 'ES256',
+    publicKey: spkiOf(aliceSecret),
+    credentialId: webauthn.credentialId,
+  },
+  es256(aliceSecret),
+);
+const syncedSecret = seedOf('alice-synced');
+const synced = passkey(
+  { algorithm: 'ES256', publicKey: spkiOf(syncedSecret), credentialId: 'c3luY2Vk' },
+  es256(syncedSecret),
+  { counter: 0, backupEligible: true },
+);
+const bobSecret = seedOf('bob-passkey');
+const bob = passkey(
+  {
+    algorithm: 'ES256',
+    publicKey: spkiOf(bobSecret),
+    credentialId: 'Ym9iLXBhc3NrZXk',
+    person: 'p_bob',
+  },
+  es256(bobSecret),
+);
+const edSeed = seedOf('alice-eddsa');
+const eddsa = passkey(
+  {
+    algorithm: 'EdDSA',
+    publicKey: b64u(Buffer.concat([hex('302a300506032b6570032100'), ed25519.getPublicKey(edSeed)])),
+    credentialId: 'ZWRkc2E',
+  },
+  (message) => ed25519.sign(message, edSeed),
+);
+
+export const passkeys = [alice, synced, bob, eddsa].map(({ record }) => record);
+
+interface Bend {
+  readonly client?: Json;
+  readonly origin?: string;
+  readonly rpId?: string;
+  readonly flags?: number;
+  readonly counter?: number;
+  readonly credentialId?: string;
+  readonly userHandle?: string;
+  readonly challengeOf?: Json;
+  readonly tail?: string;
+}
+
+function message(by: Passkey, bend: Bend = {}, changes: Json = {}): string {
+  const record = by.record as { keyId: string; person: string; passkey: { credentialId: string } };
+  const of = statement({
+    keyId: record.keyId,
+    approver: record.person,
+    surface: 'inbox',
+    ...changes,
+  });
+  const client = Buffer.from(
+    JSON.stringify({
+      type: 'webauthn.get',
+      challenge: b64u(sha256(canonicalBytes(bend.challengeOf ?? of))),
+      origin: bend.origin ?? 'https://countersign.example',
+      crossOrigin: false,
+      ...bend.client,
+    }),
+  );
+  const counter = Buffer.alloc(4);
+  counter.writeUInt32BE(bend.counter ?? 7);
+  const device = Buffer.concat([
+    sha256(Buffer.from(bend.rpId ?? relyingParty.rpId)),
+    Buffer.from([bend.flags ?? 0x05]),
+    counter,
+    Buffer.from(bend.tail ?? '', 'hex'),
+  ]);
+  return canonicalize({
+    ...of,
+    signature: {
+      kind: 'webauthn',
+      credentialId: bend.credentialId ?? record.passkey.credentialId,
+      clientDataJSON: b64u(client),
+      authenticatorData: b64u(device),
+      signature: b64u(by.sign(Buffer.concat([device, sha256(client)]))),
+      ...(bend.userHandle === undefined ? {} : { userHandle: bend.userHandle }),
+    },
+  });
+}
+
+const given = canonicalize({
+  ...webauthn.statement,
+  signature: {
+    kind: 'webauthn',
+    credentialId: webauthn.credentialId,
+    clientDataJSON: webauthn.clientDataJSON,
+    authenticatorData: webauthn.authenticatorData,
+    signature: webauthn.signature,
+  },
+});
+const bentSignature = (text: string): string =>
+  text.replace(
+    /"authenticatorData":"(.)/,
+    (_, first: string) => `"authenticatorData":"${first === 'o' ? 'p' : 'o'}`,
+  );
+
+const good = (name: string, text: string) => ({ name, message: text, expect: 'accepted' });
+const bad = (name: string, bend: Bend, expect: string, by = alice) => ({
+  name: `passkey: ${name}`,
+  message: message(by, bend),
+  expect,
+});
+
+export const webauthnCases = [
+  good('passkey: the assertion of approval.json, counter 7 over 6', given),
+  good('passkey: ES256 with its handle', message(alice, { userHandle: HANDLE })),
+  good('passkey: EdDSA', message(eddsa)),
+  good('passkey: synced, counter 0 over 0', message(synced, { counter: 0, flags: 0x1d })),
+  bad('shorter than an authenticator writes', { tail: '00' }, 'webauthn-malformed'),
+  bad('webauthn.create', { client: { type: 'webauthn.create' } }, 'webauthn-type'),
+  bad('the challenge of another statement', { challengeOf: { a: 1 } }, 'webauthn-challenge'),
+  bad('a port in the origin', { origin: 'https://countersign.example:8443' }, 'webauthn-origin'),
+  bad('http', { origin: 'http://countersign.example' }, 'webauthn-origin'),
+  bad('a sub-domain', { origin: 'https://a.countersign.example' }, 'webauthn-origin'),
+  bad('in a frame of another site', { client: { crossOrigin: true } }, 'webauthn-cross-origin'),
+  bad(
+    'under the page of another site',
+    { client: { topOrigin: 'https://evil.example' } },
+    'webauthn-cross-origin',
+  ),
+  bad('a sub-domain as rpId', { rpId: 'a.countersign.example' }, 'webauthn-rp-id'),
+  bad('nobody there', { flags: 0x04 }, 'webauthn-user-presence'),
+  bad('UP only', { flags: 0x01 }, 'webauthn-user-verification'),
+  bad('copied though it may not be', { flags: 0x15 }, 'webauthn-backup-flags'),
+  bad('may be copied now, and could not at enrolment', { flags: 0x0d }, 'webauthn-backup-flags'),
+  bad("another person's credential", { credentialId: 'Ym9iLXBhc3NrZXk' }, 'webauthn-credential'),
+  bad("another person's handle", { userHandle: 'AAAAAAAAAAAAAAAAAAAAAA' }, 'webauthn-user-handle'),
+  {
+    name: 'passkey: one bit of what the authenticator signed',
+    message: bentSignature(message(alice)),
+    expect: 'webauthn-rp-id',
+  },
+  {
+    name: 'passkey: signed by another key',
+    message: message({ record: alice.record, sign: bob.sign }),
+    expect: 'webauthn-signature',
+  },
+  bad('counter equal', { counter: 6 }, 'webauthn-counter'),
+  bad('counter lower', { counter: 5 }, 'webauthn-counter'),
+  {
+    name: 'passkey: the key of another approver',
+    message: message(bob, {}, { approver: 'p_alice' }),
+    expect: 'key-not-of-approver',
+  },
+  {
+    name: 'passkey: where two persons are asked for a key that cannot be copied',
+    message: message(synced, { counter: 0, flags: 0x1d }, plan),
+    policy: { keys: { deviceBound: 'several-persons' } },
+    expect: 'webauthn-device-bound',
+  },
+];
