@@ -32,6 +32,8 @@ const SERVER_WRITES: Writes = {
   bundles: ['insert'],
   bundle_files: ['insert'],
   webhook_events: ['insert'],
+  // A passkey's counter moves where what it signed is accepted.
+  keys: ['update (counter, backed_up)'],
 };
 
 /** Tables that our code writes without a function of the door, and how. `test/store/roles.test.ts` holds the code to it. */
@@ -45,6 +47,9 @@ export const WRITES: Readonly<Record<RoleName, Writes>> = {
     persons: ['insert', 'update (active)'],
     register_changes: ['insert'],
     keys: ['insert', 'update'],
+    key_enrolments: ['insert'],
+    key_approvals: ['insert'],
+    key_revocations: ['insert'],
     agents: ['insert', 'update'],
     principals: ['insert', 'update'],
     service_keys: ['insert', 'update'],
