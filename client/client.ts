@@ -56,6 +56,8 @@ export interface StartOptions {
 export interface CountersignClient {
   /** Starts a run, or finds the one that this id and request already are. @throws Failure REQUEST_INVALID, RunIdTaken */
   start(options: StartOptions): Promise<RunHandle>;
+  /** Starts the workflow of a run that is on record already: the server has admitted it. @throws RunIdTaken */
+  startAdmitted(of: { readonly runId: string; readonly request: Request }): Promise<RunHandle>;
   /** @throws Failure REQUEST_INVALID for a malformed id */
   run(runId: string): RunHandle;
   /** Newest first, at most `limit` (default 100). */
@@ -79,6 +81,7 @@ export async function createClient(options: ClientOptions): Promise<CountersignC
   const { workflow } = new Client({ connection, namespace });
   return {
     start: (of) => start(workflow, by, of),
+    startAdmitted: ({ runId, request }) => launch(workflow, parseRunId(runId), request, {}),
     run: (runId) => runHandle(workflow, parseRunId(runId)),
     list: async ({ phase, limit = LIST_LIMIT } = {}) => {
       const listed: RunListing[] = [];
@@ -136,6 +139,16 @@ async function start(
   const runId = parseRunId(given ?? `run-${randomBytes(5).toString('hex')}`);
   const requestDigest = digestOf(request);
   const admission = signAdmission({ runId, requestDigest, at: new Date().toISOString() }, by);
+  return launch(client, runId, request, admission);
+}
+
+async function launch(
+  client: WorkflowClient,
+  runId: RunId,
+  request: Request,
+  admission: { readonly statement?: string; readonly signature?: string },
+): Promise<RunHandle> {
+  const requestDigest = digestOf(request);
   const claim = { runId, request: canonicalize(request), ...admission };
   try {
     await client.start(WORKFLOWS.provision, {

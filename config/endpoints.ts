@@ -27,8 +27,6 @@ export const endpointsSchema = z.object({
   sandbox: sandboxSchema.optional(),
   /** The HTTP server, when one runs. */
   serverUrl: z.string().optional(),
-  /** Health of the HTTP server, on a port of its own. */
-  serverHealthUrl: z.string().optional(),
 });
 export type Endpoints = z.infer<typeof endpointsSchema>;
 

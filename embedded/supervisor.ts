@@ -284,7 +284,5 @@ function endpointsOf(
       edgeUrl: local(ports.sandboxEdge),
       issuerUrl: local(ports.sandboxIssuer),
     },
-    serverUrl: local(ports.server),
-    serverHealthUrl: local(ports.serverMetrics),
   };
 }

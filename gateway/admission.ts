@@ -4,14 +4,15 @@ import { admissionSchema, ed25519SignatureSchema } from '../domain/documents.js'
 import type { AdmissionStatement } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
 import { parseRunId } from '../domain/ids.js';
+import type { RunId } from '../domain/ids.js';
 import { ProtocolError } from '../domain/reasons.js';
 import { REQUEST_BYTES_MAX, parseRequest, requestDigestOf } from '../domain/request.js';
 import { verifyStatement } from '../domain/signature.js';
 import type { AccountHolder } from '../store/accounts.js';
-import { readServiceKey } from '../store/admissions.js';
+import { readRun, readServiceKey } from '../store/admissions.js';
 import { recordRefusal } from '../store/refusals.js';
 import type { Row } from '../store/schema.js';
-import { admitKnown, Refusal, told } from './admit-run.js';
+import { admitKnown, admittedOf, Refusal, told } from './admit-run.js';
 import type { Caller } from './admit-run.js';
 import type { Admitted, AdmissionClaim } from './contract.js';
 import type { Parts } from './parts.js';
@@ -80,6 +81,8 @@ const quoted = (text: string): string => JSON.stringify(text.slice(0, 80));
 
 async function decide(parts: Parts, claim: AdmissionClaim): Promise<Admitted> {
   const runId = parseRunId(claim.runId);
+  if (claim.statement === undefined || claim.signature === undefined)
+    return onRecord(parts, runId, claim.request);
   const statement = parseStatement(claim.statement);
   if (statement.instance !== parts.instance)
     throw new Refusal('instance-mismatch', 'the statement is for another instance');
@@ -99,6 +102,16 @@ const listsOf = ({ agents, principals, environments }: Row<'service_keys'>) => (
   principals,
   environments,
 });
+
+/** A claim that nobody has signed proves nothing: it only finds the run that the server has admitted already. */
+async function onRecord(parts: Parts, runId: RunId, text: string): Promise<Admitted> {
+  const digest = requestDigestOf(parseRequest(parsedJson(text)));
+  const row = await readRun(parts.db, runId);
+  // guard: without a row of this very request there is no run, and an unsigned claim makes none.
+  if (row?.request_digest !== digest)
+    throw new Refusal('unsigned', 'nobody has signed this claim, and no such run is on record');
+  return admittedOf(row, runId);
+}
 
 function parseStatement(text: string): AdmissionStatement {
   try {

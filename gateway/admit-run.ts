@@ -69,16 +69,19 @@ function same(
 ): Admitted {
   if (row.request_digest !== asked.digest || row.requester !== asked.requester)
     throw new Refusal('run-id-taken', 'another request or another caller has this run id');
-  return {
-    runId: asked.runId,
-    requestDigest: asked.digest,
-    environment: row.environment,
-    agent: row.agent,
-    principal: row.principal,
-    domain: row.domain,
-    door: row.door,
-  };
+  return admittedOf(row, asked.runId);
 }
+
+/** A run that is on record, as its workflow is told of it. */
+export const admittedOf = (row: Row<'runs'>, runId: RunId): Admitted => ({
+  runId,
+  requestDigest: row.request_digest as Digest,
+  environment: row.environment,
+  agent: row.agent,
+  principal: row.principal,
+  domain: row.domain,
+  door: row.door,
+});
 
 async function admitNew(parts: Parts, wanted: Wanted): Promise<Admitted> {
   const { request, caller } = wanted;

@@ -61,9 +61,12 @@ export interface AdmissionClaim {
   readonly runId: string;
   /** Canonical JSON of the request (domain/request.ts). */
   readonly request: string;
-  /** Canonical JSON of the admission statement and its signature by a registered service key. */
-  readonly statement: string;
-  readonly signature: string;
+  /**
+   * Canonical JSON of the admission statement and its signature by a registered service key. Both absent: the server has
+   * admitted the run by a token, and its row is there already.
+   */
+  readonly statement?: string;
+  readonly signature?: string;
 }
 
 export interface Admitted {

@@ -134,12 +134,47 @@ async function publicAddressOf(hostname: string, options: EgressOptions): Promis
   return addresses[0] ?? '';
 }
 
+/** Reads a JSON document of the configuration's own address, such as an issuer's keys. */
+export type DocumentReader = (url: string) => Promise<unknown>;
+
+/**
+ * The same way out for documents that this process itself needs. `loopback` is the one origin on 127.0.0.1 that may be
+ * asked, the sandbox's issuer; embedded only. @throws REQUEST_INVALID, OUTCOME_UNKNOWN
+ */
+export function createDocumentReader(
+  options: Omit<EgressOptions, 'edgeOverride'> & { readonly loopback?: string },
+): DocumentReader {
+  return async (text) => {
+    const url = new URL(text);
+    const kept: Buffer[] = [];
+    const own = options.loopback !== undefined && url.origin === options.loopback;
+    // guard: nothing but https to a public address, unless it is the very origin that was configured.
+    if (!own && (url.protocol !== 'https:' || url.username !== '' || url.password !== ''))
+      throw new Failure('REQUEST_INVALID', 'only https, without credentials, is asked');
+    const target = own
+      ? edgeTarget(url.origin)
+      : {
+          address: await publicAddressOf(url.hostname, options),
+          tls: true,
+          port: url.port === '' ? 443 : Number(url.port),
+        };
+    const { status } = await ask(url, target, { ...options, kept });
+    if (status !== 200)
+      throw new Failure('OUTCOME_UNKNOWN', `${url.origin} answered ${status} instead of 200`);
+    try {
+      return JSON.parse(Buffer.concat(kept).toString('utf8')) as unknown;
+    } catch {
+      throw new Failure('OUTCOME_UNKNOWN', `${url.origin} answered no JSON`);
+    }
+  };
+}
+
 function ask(
   url: URL,
   target: Target,
-  options: EgressOptions & { readonly message?: EgressMessage },
+  options: EgressOptions & { readonly message?: EgressMessage; readonly kept?: Buffer[] },
 ): Promise<EgressAnswer> {
-  const { message } = options;
+  const { kept, message } = options;
   const maxBytes = options.maxBytes ?? MAX_BYTES;
   return new Promise((resolve, reject) => {
     const unknown = (why: string): void => {
@@ -179,7 +214,10 @@ function ask(
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
         if (bytes > maxBytes) unknown(`more than ${maxBytes} bytes`);
-        else hash.update(chunk);
+        else {
+          hash.update(chunk);
+          kept?.push(chunk);
+        }
       });
       response.on('aborted', () => {
         unknown('the connection broke');

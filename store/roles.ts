@@ -34,6 +34,9 @@ const SERVER_WRITES: Writes = {
   webhook_events: ['insert'],
   // A passkey's counter moves where what it signed is accepted.
   keys: ['update (counter, backed_up)'],
+  // The first answer to a key is kept, and forgotten when its time is over.
+  http_answers: ['insert', 'update', 'delete'],
+  sessions: ['insert'],
 };
 
 /** Tables that our code writes without a function of the door, and how. `test/store/roles.test.ts` holds the code to it. */

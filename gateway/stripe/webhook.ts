@@ -1,0 +1,79 @@
+import Stripe from 'stripe';
+import { z } from 'zod';
+import { Failure } from '../../domain/errors.js';
+import type { Database } from '../../store/connect.js';
+import { addWebhookEvent } from '../../store/webhook-events.js';
+
+/** How old a signature may be, in s. */
+const TOLERANCE_S = 300;
+
+const eventSchema = z.object({
+  id: z.string().regex(/^evt_[A-Za-z0-9_]{1,200}$/),
+  object: z.literal('event'),
+  type: z.string().regex(/^[a-z0-9_.]{1,100}$/),
+  livemode: z.boolean(),
+  account: z.string().optional(),
+  data: z.object({ object: z.object({ id: z.string().regex(/^[A-Za-z0-9_]{1,255}$/) }) }),
+});
+
+export interface WebhookTrust {
+  /** The endpoint's secrets; while one is rotated there are two. */
+  readonly secrets: readonly string[];
+  /** Real money or not: an event of the other kind is refused. */
+  readonly livemode: boolean;
+  /** The connected account whose events are meant; absent: the platform's own, whose events name none. */
+  readonly account?: string | undefined;
+}
+
+/**
+ * Puts an event of Stripe on record, once, if its signature over these very bytes stands. Nothing else of it is kept, and
+ * nothing is believed: whoever reads the row asks Stripe. False: it was on record already.
+ * @throws ADMISSION_REFUSED naming the reason in `details.reason`
+ */
+export async function receiveStripeEvent(
+  db: Database,
+  trust: WebhookTrust,
+  of: { readonly payload: Buffer; readonly signature: string; readonly nowMs: number },
+): Promise<boolean> {
+  const event = eventSchema.safeParse(verified(trust, of));
+  if (!event.success) throw refused('webhook-malformed', 'this is no event of Stripe');
+  const { account, data, id, livemode, type } = event.data;
+  // guard: a genuine event of another account or of the other mode says nothing about what is ours.
+  if (livemode !== trust.livemode || account !== trust.account)
+    throw refused('webhook-foreign', 'this event is of another account or mode');
+  return addWebhookEvent(db, {
+    event_id: id,
+    provider: 'stripe',
+    type,
+    object_id: data.object.id,
+  });
+}
+
+function verified(
+  { secrets }: WebhookTrust,
+  of: { readonly payload: Buffer; readonly signature: string; readonly nowMs: number },
+): unknown {
+  for (const secret of secrets) {
+    try {
+      // guard: without a signature over the raw body, made within the tolerance, nothing is parsed for use.
+      return Stripe.webhooks.constructEvent(
+        of.payload,
+        of.signature,
+        secret,
+        TOLERANCE_S,
+        undefined,
+        of.nowMs,
+      );
+    } catch (error) {
+      if (
+        !(error instanceof Stripe.errors.StripeSignatureVerificationError) &&
+        !(error instanceof SyntaxError)
+      )
+        throw error;
+    }
+  }
+  throw refused('webhook-signature', 'the signature does not fit, or is too old');
+}
+
+const refused = (reason: string, message: string): Failure =>
+  new Failure('ADMISSION_REFUSED', message, { reason });

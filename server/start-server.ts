@@ -1,0 +1,100 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
+import { databaseNow } from '../store/clock.js';
+import { createApp } from './app.js';
+import type { ServerParts } from './parts.js';
+import { Problem, problemResponse } from './problem.js';
+
+export interface RunningServer {
+  readonly url: string;
+  /** `/healthz` and `/readyz`, on a port of their own. */
+  readonly healthUrl: string;
+  close(): Promise<void>;
+}
+
+interface Listening {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Opens both ports; `partsAt` gets the server's own origin, for port 0 is chosen only then. */
+export async function startServer(of: {
+  readonly host: string;
+  readonly port: number;
+  readonly healthPort: number;
+  readonly partsAt: (origin: string) => ServerParts;
+}): Promise<RunningServer> {
+  const opened: { app?: Hono } = {};
+  const main = await listen(of.host, of.port, (request) => fetchOf(opened.app, request));
+  const parts = of.partsAt(main.url);
+  opened.app = createApp(parts);
+  try {
+    const probes = healthApp(parts);
+    const health = await listen(of.host, of.healthPort, (request) => fetchOf(probes, request));
+    return {
+      url: main.url,
+      healthUrl: health.url,
+      close: async () => {
+        await Promise.all([main.close(), health.close()]);
+      },
+    };
+  } catch (error) {
+    await main.close();
+    throw error;
+  }
+}
+
+const fetchOf = (app: Hono | undefined, request: Request): Response | Promise<Response> =>
+  app?.fetch(request) ?? problemResponse(new Problem(503, 'starting', 'not ready yet'));
+
+/** Alive: this process answers. Ready: the control database does too. */
+function healthApp({ gateway }: ServerParts): Hono {
+  const app = new Hono();
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.get('/readyz', async (c) => {
+    try {
+      await databaseNow(gateway.db);
+      return c.json({ status: 'ok' });
+    } catch {
+      return problemResponse(
+        new Problem(503, 'store-unavailable', 'the control database does not answer'),
+      );
+    }
+  });
+  app.notFound(() => problemResponse(new Problem(404, 'route-unknown', 'no such route')));
+  return app;
+}
+
+async function listen(
+  host: string,
+  port: number,
+  handle: (request: Request) => Response | Promise<Response>,
+): Promise<Listening> {
+  const answer = getRequestListener(async (request) => handle(request), {
+    overrideGlobalObjects: false,
+  });
+  const server = createServer((incoming, outgoing) => {
+    void answer(incoming, outgoing);
+  });
+  server.headersTimeout = 10_000;
+  server.requestTimeout = 60_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return {
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        server.closeAllConnections();
+      }),
+  };
+}
