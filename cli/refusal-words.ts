@@ -29,6 +29,12 @@ const WORDS: Readonly<Record<string, string>> = {
   'not-done': 'the provider was asked, and still shows it as it was',
   'nothing-to-resolve': 'this step has nothing that could be resolved in this way',
   'nothing-to-lift': 'no stop is in force over exactly this',
+  'break-glass-not-allowed':
+    'the policy does not let you pass this gate alone, here and for these steps',
+  'break-glass-too-long': 'that is longer than the policy lets it last',
+  'break-glass-expired': 'its time is over',
+  'break-glass-review-open':
+    'somebody else has to review the last break-glass first (countersign cases)',
   'case-unknown': 'there is no such case',
   'case-closed': 'this case is closed already',
   'case-mismatch': 'the case is of another kind than what was signed',

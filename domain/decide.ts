@@ -237,8 +237,9 @@ export function exclusionOf(
   return listed ? 'excluded-owner' : undefined;
 }
 
-function isSkewed(
-  { decidedAt }: DecisionStatement,
+/** Is a statement's own clock too far from the database's? */
+export function isSkewed(
+  { decidedAt }: Pick<DecisionStatement, 'decidedAt'>,
   gate: GateRecord | undefined,
   nowMs: number,
 ): boolean {

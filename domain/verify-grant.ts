@@ -1,4 +1,5 @@
 import { evaluateRule } from './approval-rule.js';
+import { glassRefusal, readBreakGlass, type ReceivedGlass } from './break-glass.js';
 import type { Roles } from './build-gate.js';
 import { digestOf, digestOfBytes, parseCanonical, utf8 } from './canonical.js';
 import {
@@ -83,7 +84,10 @@ export function verifyGrant(use: GrantUse): GrantVerdict {
     return no('gate-closed', 'a valid reject is on record');
   const approvals = counted.filter(({ decision }) => decision === 'approve');
   const { satisfied, missing } = evaluateRule(gate.rule, approvals);
-  if (!satisfied)
+  const glass = satisfied ? undefined : glassOver(use, gate);
+  if (glass !== undefined && 'reason' in glass)
+    return no(glass.reason, 'the gate was passed by break-glass, which does not stand now');
+  if (!satisfied && glass === undefined)
     return no('rule-not-met', `of the decisions on record too few stand now: ${missing}`);
   const now = decideAction(use.policy, {
     request: use.request,
@@ -96,9 +100,44 @@ export function verifyGrant(use: GrantUse): GrantVerdict {
   return {
     granted: true,
     gate,
-    persons: [...new Set(approvals.map(({ person }) => person))],
-    decisions: approvals.map(({ sha256 }) => sha256),
+    persons: glass?.persons ?? [...new Set(approvals.map(({ person }) => person))],
+    decisions: glass?.decisions ?? approvals.map(({ sha256 }) => sha256),
   };
+}
+
+interface Broken {
+  readonly persons: readonly string[];
+  readonly decisions: readonly string[];
+}
+
+/** The break-glass by which the gate was passed, judged anew from its stored bytes; undefined: there is none. */
+function glassOver(
+  use: GrantUse,
+  gate: GateDocument,
+): Broken | { readonly reason: string } | undefined {
+  const [glass] = use.decisions.flatMap(({ message }) => glassIn(message));
+  if (glass === undefined || use.policy === undefined) return undefined;
+  const reason = glassRefusal(glass, {
+    instance: use.instance,
+    gate: { document: gate, digest: digestOfBytes(utf8(use.gate.document)), state: use.gate.state },
+    steps: [use.action.step],
+    register: use.register,
+    policy: use.policy,
+    roles: use.roles,
+    nowMs: use.nowMs,
+  });
+  if (reason !== undefined) return { reason };
+  return { persons: [glass.message.approver], decisions: [glass.sha256] };
+}
+
+function glassIn(message: string): ReceivedGlass[] {
+  try {
+    const glass = readBreakGlass(message);
+    return glass === undefined ? [] : [glass];
+  } catch (error) {
+    if (error instanceof ProtocolError) return [];
+    throw error;
+  }
 }
 
 function readGate(document: string): GateDocument | undefined {

@@ -9,10 +9,10 @@ import { insertFailure } from '../store/run-rows.js';
 import { isVerified } from '../store/verifications.js';
 import { admit } from './admission.js';
 import { UNCOUNTED } from './calls.js';
+import { recordWord } from './break-glass.js';
 import { closeDoor } from './close-door.js';
 import type { Gateway } from './contract.js';
 import { PROCESS_CLOCKS } from './deadline.js';
-import { recordDecision } from './decisions.js';
 import { gateStatus } from './gate-status.js';
 import { openGate } from './gates.js';
 import { HTTP_TIMEOUTS } from './parts.js';
@@ -68,7 +68,7 @@ export function createGateway(parts: Parts): Gateway {
     plan: (id) => guarded('plan', id, (runId) => planRun(parts, runId)),
     openGate: (id, gate) => guarded(`gate ${gate}`, id, (runId) => openGate(parts, runId, gate)),
     recordDecision: (id, message, road, claim) =>
-      guarded('decide', id, (runId) => recordDecision(parts, runId, message, road, claim)),
+      guarded('decide', id, (runId) => recordWord(parts, runId, message, road, claim)),
     gateStatus: (id, gateId) =>
       guarded('gate-status', id, (runId) => gateStatus(parts, runId, gateId)),
     readiness: (id, step) =>

@@ -29,7 +29,7 @@ import { rolesOf } from './roles.js';
 import { spendCounterOf } from './spend-counter.js';
 import { countedApprovals, standingAt } from './standing.js';
 
-type Road = 'signal' | 'update' | 'cli' | 'http';
+export type Road = 'signal' | 'update' | 'cli' | 'http';
 
 /** Refusals kept whole for each gate of each run; a flood of them is then neither stored nor logged. */
 const REFUSALS_KEPT = 100;
@@ -237,7 +237,7 @@ async function grantedBy(
 }
 
 /** What a grant says beside its actions: terms accepted, and a customer found by e-mail taken on a person's word. */
-async function granting(
+export async function granting(
   tx: Executor,
   of: { run: Row<'runs'>; gate: Row<'gates'>; persons: readonly string[] },
 ): Promise<void> {
@@ -261,7 +261,8 @@ async function granting(
     });
 }
 
-async function refuse(
+/** Puts the refusal of a word on record, up to a number of each kind. */
+export async function refuse(
   parts: Recording,
   refusal: { runId: RunId; asked: string; reason: string; detail: string },
 ): Promise<void> {

@@ -4,7 +4,7 @@ import type { Executor } from './connect.js';
 import { addNotice } from './notices.js';
 import type { Row } from './schema.js';
 
-type Told = Extract<NoticeKind, `gate-${string}`>;
+type Told = Extract<NoticeKind, `gate-${string}` | 'break-glass'>;
 
 /**
  * Puts a notice about a gate into the outbox: who asks, for how much, until when, and who may answer, by register ids

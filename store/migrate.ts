@@ -21,6 +21,7 @@ import { credentialStates } from './migrations/0081-credential-states.js';
 import { casesToAct } from './migrations/0060-cases.js';
 import { deliveries } from './migrations/0050-deliveries.js';
 import { gateMoments } from './migrations/0050-gate-moments.js';
+import { breakGlass } from './migrations/0051-break-glass.js';
 import { moneyOverTime } from './migrations/0061-money-over-time.js';
 import { closedAt } from './migrations/0070-closed-at.js';
 import { passkeys } from './migrations/0040-passkeys.js';
@@ -60,6 +61,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0060-cases': migration(casesToAct),
   '0050-deliveries': migration(deliveries),
   '0050-gate-moments': migration(gateMoments),
+  '0051-break-glass': migration(breakGlass),
   '0061-money-over-time': migration(moneyOverTime),
   '0070-closed-at': migration(closedAt),
   '0040-passkeys': migration(passkeys),

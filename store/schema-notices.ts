@@ -31,3 +31,13 @@ export interface DeliveriesTable {
   /** What the last attempt met, in our words: `HTTP 500`, `no answer`. */
   answer: string | null;
 }
+
+/** Gates that one person passed alone; the statement lies among the decisions. */
+export interface BreakGlassesTable {
+  gate_id: string;
+  run_id: string;
+  digest: string;
+  person_id: string;
+  expires_at: Date;
+  recorded_at: Generated<Date>;
+}

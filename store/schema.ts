@@ -28,7 +28,7 @@ import type {
 import type { DisputesTable, FailedRefundsTable } from './schema-money-back.js';
 import type { AnomaliesTable } from './schema-anomalies.js';
 import type { CredentialStatesTable, ProviderTokensTable } from './schema-tokens.js';
-import type { DeliveriesTable, NoticeQueueTable, NoticesTable } from './schema-notices.js';
+
 import type {
   DecisionsTable,
   KeyApprovalsTable,
@@ -36,6 +36,12 @@ import type {
   KeyRevocationsTable,
   KeysTable,
 } from './schema-keys.js';
+import type {
+  BreakGlassesTable,
+  DeliveriesTable,
+  NoticeQueueTable,
+  NoticesTable,
+} from './schema-notices.js';
 
 import type { BreakersTable, CallBucketsTable, CallLimitsTable } from './schema-calls.js';
 
@@ -397,6 +403,7 @@ export interface Schema {
   credential_states: CredentialStatesTable;
   notice_queue: NoticeQueueTable;
   deliveries: DeliveriesTable;
+  break_glasses: BreakGlassesTable;
 }
 
 export type Row<Table extends keyof Schema> = Selectable<Schema[Table]>;

@@ -19,6 +19,10 @@ begin
     return 'GATE_EXPIRED';
   end if;
   if v_gate.state <> 'granted' then return 'GATE_CLOSED'; end if;
+  if /* guard:glass-expiry else false */ exists (select 1 from break_glasses b
+       where b.gate_id = v_gate.gate_id and b.expires_at <= countersign_now()) /* end */ then
+    return 'GATE_EXPIRED';
+  end if;
   if jsonb_array_length(v_decisions) = 0 or exists (
        select 1 from jsonb_array_elements_text(v_decisions) d where not exists (
          select 1 from decisions r where r.digest = d and r.gate_id = v_gate.gate_id
