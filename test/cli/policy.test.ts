@@ -38,7 +38,10 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'countersign-policy-'));
   mkdirSync(path.join(folder, 'data/secrets'), { recursive: true, mode: 0o700 });
   database = await freshDatabase();
-  await prepareEmbedded({ ownerUrl: database.url, url: database.applicationUrl }, path.join(folder, 'data'));
+  await prepareEmbedded(
+    { ownerUrl: database.url, url: database.applicationUrl },
+    path.join(folder, 'data'),
+  );
   db = connect(database.url);
   for (const name of ['ada', 'bob'])
     await newKeyFile(path.join(folder, `${name}.json`), PASSPHRASE);
@@ -118,7 +121,10 @@ test('the history names who and why, and what was in force at a moment can be lo
 });
 
 test('a start of the stack leaves alone what a person has activated', async () => {
-  await prepareEmbedded({ ownerUrl: database.url, url: database.applicationUrl }, path.join(folder, 'data'));
+  await prepareEmbedded(
+    { ownerUrl: database.url, url: database.applicationUrl },
+    path.join(folder, 'data'),
+  );
   expect(await json(['policy', 'show'])).toMatchObject({ version: 2, name: 'mine' });
 });
 

@@ -31,7 +31,10 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'countersign-docs-policy-'));
   mkdirSync(path.join(folder, 'data/secrets'), { recursive: true, mode: 0o700 });
   database = await freshDatabase();
-  await prepareEmbedded({ ownerUrl: database.url, url: database.applicationUrl }, path.join(folder, 'data'));
+  await prepareEmbedded(
+    { ownerUrl: database.url, url: database.applicationUrl },
+    path.join(folder, 'data'),
+  );
   for (const block of files) writeFileSync(path.join(folder, fileName(block) ?? ''), block);
   await newKeyFile(path.join(folder, 'ada.json'), PASSPHRASE);
   const db = connect(database.url, { max: 1 });
