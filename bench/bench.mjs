@@ -59,7 +59,8 @@ async function signalToActivity(side, name) {
 /** One paid effect with and without the gateway, turn by turn, by itself: no workflow around it. */
 async function effectCost(report) {
   const compiled = await compileFolders([
-    ...['activities', 'bench', 'client', 'config', 'domain', 'embedded', 'gateway', 'store'],
+    ...['activities', 'bench', 'cli', 'client', 'config', 'domain', 'embedded', 'gateway'],
+    ...['sandbox', 'store', 'workers', 'workflows'],
     ...['test/gateway', 'test/helpers'],
   ]);
   try {
@@ -137,27 +138,31 @@ async function approvals(stage, side, report) {
   report.times('approval to the next change at a provider, against a bare signal', calls, signals);
 }
 
+async function wholeSagas(report) {
+  const opened = now();
+  const stage = await openStage(openContext(processIo(), {}));
+  try {
+    report.row('start to ready', `${((now() - opened) / 1000).toFixed(1)} s`);
+    const counts = { operationsPerRun: 20, openRunsPerAgent: 500, runsPerHour: 1000 };
+    await stage.policy({ counts });
+    // The real limit, 1,200 requests in 5 minutes, would have fifty sagas at once wait for it, governed or not.
+    await stage.sandbox.people('main', { do: 'set-choice', name: 'rate.limit', value: 1_000_000 });
+    const side = await plainSide(stage);
+    await sagas(stage, side, report);
+    await approvals(stage, side, report);
+    for (const name of stage.stack.names)
+      report.row(`memory of ${name}`, `${memoryOf(stage.stack.pidOf(name))} MiB`);
+    await stopUnderWay(stage, report);
+    await side.close();
+  } finally {
+    await stage.close();
+  }
+}
+
 Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
 const report = new Report();
 await effectCost(report);
-const opened = now();
-const stage = await openStage(openContext(processIo(), {}));
-try {
-  report.row('start to ready', `${((now() - opened) / 1000).toFixed(1)} s`);
-  const counts = { operationsPerRun: 20, openRunsPerAgent: 500, runsPerHour: 1000 };
-  await stage.policy({ counts });
-  // The real limit, 1,200 requests in 5 minutes, would have fifty sagas at once wait for it, governed or not.
-  await stage.sandbox.people('main', { do: 'set-choice', name: 'rate.limit', value: 1_000_000 });
-  const side = await plainSide(stage);
-  await sagas(stage, side, report);
-  await approvals(stage, side, report);
-  for (const name of stage.stack.names)
-    report.row(`memory of ${name}`, `${memoryOf(stage.stack.pidOf(name))} MiB`);
-  await stopUnderWay(stage, report);
-  await side.close();
-} finally {
-  await stage.close();
-}
+if (values.only !== 'effects') await wholeSagas(report);
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 1024 ** 3)} GiB, Linux ${release()}, node ${process.versions.node}`;
 process.stdout.write(`${machine}; load average ${loadavg()[0].toFixed(1)} at the end\n`);
 process.stdout.write(`${RUNS} one at a time, ${MANY} at once, ${EFFECTS} effects\n\n${report}\n`);

@@ -57,8 +57,11 @@ interface Standing {
 /** How many runs' agents, and how many lots, are remembered. */
 const REMEMBERED = 1_000;
 
-/** Calls counted in the control database, for all processes together. */
-export function countedCalls(db: Database): Calls {
+/**
+ * Calls counted in the control database, for all processes together. `counted: false`, for stand-ins, which have no rate
+ * to keep: only their breaker.
+ */
+export function countedCalls(db: Database, { counted = true } = {}): Calls {
   const standing = new AsyncLocalStorage<Standing>();
   const lots = new Map<string, Lot>();
   const agents = new Map<RunId, string>();
@@ -77,7 +80,7 @@ export function countedCalls(db: Database): Calls {
     for (let waited = 0; ;) {
       const held = lots.get(name);
       if (held !== undefined && held.left > 0 && performance.now() < held.until) return held;
-      const taken = await takeCalls(db, { provider, agent, reversal, want: LOT });
+      const taken = await takeCalls(db, { provider, agent, reversal, want: LOT, counted });
       if (taken.granted > 0) {
         if (taken.why === 'trial') suspected.add(provider);
         if (lots.size >= REMEMBERED) lots.clear();

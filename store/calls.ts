@@ -21,10 +21,13 @@ export async function takeCalls(
     readonly agent: string;
     readonly reversal: boolean;
     readonly want: number;
+    /** False: only whether the provider answers is looked at. */
+    readonly counted?: boolean;
   },
 ): Promise<Taken> {
   const { rows } = await sql<Taken>`
-    select * from calls_take(${of.provider}, ${of.agent}, ${of.reversal}, ${of.want})`.execute(db);
+    select * from calls_take(${of.provider}, ${of.agent}, ${of.reversal}, ${of.want},
+      ${of.counted ?? true})`.execute(db);
   const [taken] = rows;
   if (taken === undefined) throw new Error('invariant: calls_take answers one row');
   return taken;

@@ -242,7 +242,7 @@ async function openGateway(
       providers: settings.providers,
       credentials: settings.credentials,
       settling: settings.settling,
-      calls: countedCalls(db),
+      calls: countedCalls(db, { counted: settings.providers === 'live' }),
       ...(settings.trust === undefined ? {} : { trust: settings.trust }),
       keyring: settings.keyring,
       ...(settings.httpTimeouts === undefined ? {} : { httpTimeouts: settings.httpTimeouts }),

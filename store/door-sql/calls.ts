@@ -21,7 +21,8 @@ begin
 end $$;
 
 -- Takes up to p_want calls. None: why, and when to ask again.
-create function calls_take(p_provider text, p_agent text, p_reversal boolean, p_want int)
+create function calls_take(p_provider text, p_agent text, p_reversal boolean, p_want int,
+  p_counted boolean default true)
 returns table (granted int, wait_ms bigint, why text) language plpgsql volatile as $$
 declare
   l call_limits;
@@ -41,6 +42,8 @@ begin
     return query select 0, greatest(100, to_ms(v_breaker.probe_at - clock_timestamp())), 'breaker';
     return;
   end if;
+  -- Stand-ins have no rate to keep; that one of them is away matters all the same.
+  if not p_counted then return query select p_want, 0::bigint, null::text; return; end if;
   v_floor := case when p_reversal then 0 else /* guard:reversal-share else 0 */ l.at_once / 3 /* end */ end;
   -- In this order always: the account's row, then the agent's.
   v_account := bucket_filled(p_provider, '', l.per_second, l.at_once) - v_floor;
