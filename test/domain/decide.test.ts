@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -57,6 +58,14 @@ describe('the decision vectors', () => {
       expect(verdict.accepted ? 'accepted' : verdict.reason).toBe(expected);
     },
   );
+
+  test('a second verifier, in another language, says the same of every case', () => {
+    const verify = new URL('../vectors/verify.py', import.meta.url).pathname;
+    const said = execFileSync('python3', [verify, file.pathname], { encoding: 'utf8' });
+    expect(JSON.parse(said)).toEqual(
+      Object.fromEntries(read.cases.map((one) => [one.name, one.expect])),
+    );
+  });
 
   test('every reason is met by a case, but those named here', () => {
     const met = new Set(read.cases.map(({ expect: reason }) => reason));

@@ -65,6 +65,8 @@ const planGate = {
 export const otherAction = (changes: Json): string =>
   digestOf({ ...approval.gate, actions: [digestOf({ ...approval.action, ...changes })] });
 
+export const BENT_ID = 'A'.repeat(43);
+
 export const facts = {
   instance: approval.instance,
   policy: {
@@ -101,6 +103,8 @@ export const facts = {
     key('robot', 'p_robot'),
     rawKey(identity, 'p_alice'),
     rawKey(otherSpelling, 'p_alice'),
+    // A row that a writer of the database has bent: Carol's key under an id of its own, as Alice's.
+    { ...key('carol', 'p_alice'), keyId: BENT_ID },
   ],
   gates: [
     { document: approval.gate, digest: digestOf(approval.gate) },

@@ -3,6 +3,7 @@ import { canonicalize, digestOf } from '../../domain/canonical.js';
 import { keyIdOf, publicKeyOf } from '../../domain/signature.js';
 import {
   approval,
+  BENT_ID,
   constant,
   facts,
   identity,
@@ -206,6 +207,11 @@ const badSignature: Case[] = [
   {
     name: 'a key that is not in the register',
     message: signed({}, 'alice-foreign'),
+    expect: 'key-unknown',
+  },
+  {
+    name: 'a row whose key is not the one that its id names',
+    message: signed({ keyId: BENT_ID, approver: 'p_alice' }, 'carol'),
     expect: 'key-unknown',
   },
   {

@@ -1,3 +1,4 @@
+import { createPrivateKey, createPublicKey, sign as signWith } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { p256 } from '@noble/curves/nist.js';
@@ -20,6 +21,17 @@ const { webauthn } = JSON.parse(readFileSync(file, 'utf8')) as {
     | 'signature',
     string
   > & { statement: Json };
+};
+const RSA_TEST_KEY = {
+  kty: 'RSA',
+  n: '4aOgrUDLDpLlsa1i4qNZC0qetH_8k9mF4442TVbCePQaW6ww0R0iQjZ-gZYa6pH-mmLHCb6X9ulA6QWQNM-cezUfpQKQvCDO8cTDQRoclw12rkFmaUNYRO8j8zFJ7Hd6WWA7jsIMC_HDUJaEtfzlpl2Cm7fPu79nmiBpUVzjNhYqpdMqGTuWEmMKL8QDFLOyTvghg4FIhDhF48jO9TZuxWEKryXJsoW8AjjMyHokinMUPts4b5S3zrnj0sCvqK7offIX4eGf1_ixB76NX4DJbLjdOXhm4H3cIMteRGsCKSUpLUg0Z3Egh4HA2DFzliUtKv2B48seL5RGfreZ0tCj6w',
+  e: 'AQAB',
+  d: 'YRgRJxxvhFjv4DIVECNsSLCWdGNyo4iB1ba3ZTZFPtkDkpkY9JMNz-I1M7wM3w1tuq9wqJ_MMqKSnPMY57DCzD3C3TWqZFnV0zFxN81tqg5QGJHp6Lfi_t7M4HRANDIBgv4nAro7htRE0KPEfa9SfvFUJ3_EMy0c_rSdvTY0S2wVYVwKr9jW5eHu0urXN63WdLiWLqB7pvt1R6sshC8daul9-BxWuCy-_y3DSJkMwc6DQYD0Vs5KPVVCTTosbJWV9jeQlDWHmdv18HnXov8_QCrg7kS4_pNnfsCn4q1TLjvAPrKD2PYpcbr37jtKPfjkfOpFL8ajNIndmXwty_ViWQ',
+  p: '--2ioMYKV1ax09TiUKusz-QhwshvodisRGzewoJwfPOAQOpyJ1pfVqgwhGAm43C4YQSB2v0n57wc1ID9WI1jIGwrdY50N75o0eyqvZHiDeQPR68K90Y65QI0teHL7OFVV7lo4Ts0UZhCFCBcSWJQ9W2iiha9ci4WoLaniOwvUd8',
+  q: '5Uk4VXAZm-sPqMfacU81nXw_fZfLy7GcG29ER3oxa0UhGHm-kLOjyyif6ZQj5IuwLbHmf1FpsIyfS9hTkd5kyR17OkCQHMUGgntrwWFVU_1rJZo1KTPOn_2JBr6tJ6O-AN7T8hLPkqHnLej1imofFhvK8w_gOqkANfWUj7uw53U',
+  dp: 'gFZ8pH5-wiNuD8XBTOtH69gBwuKsy7w_ddQoXtpoR58cVPWaFaYaL2Ea5jS9WtwPcY0EQfT5ITpZTYAwj63nM5snQInDdqpPZ7GzAUOR7xWhGxl28qUaV5OaGpXedtwLx9ayMRsh-fcgonQhz1iAeabSSJpxA_uql1C1ZDE9oe0',
+  dq: 'K6e7QBkt5w_kVWBn6PcJ4EhN1l3WgZv5ewe-WlWbny70VDKp4-cwInhDqjd4dgVar_iVSFx54RGFKu2vS7CqQ9iHI9ozFic1TBavt4wOsQUpJ2mrAYNJrhCZzFz1nvyAKq5CcG7Acsy8tXMLfSUjchQsmgbFzKVs0tlFRfCYiBk',
+  qi: 'Ahhisir-SqndStpvfRiFZ_E0pWyaTBqABnPMeQAM6J1xlc-nq9f-U_GurXhfM4XZrUmMnNJBT0ck2NRkBW0GaTs-FbVfu_ebWiI0Of8y-hx72V6LC2MOWF3CRXteEb0IiO3e_rlRIM4wLinmf4trNUkznWmMSjbXY5L1VBRLqpA',
 };
 const hex = (text: string): Uint8Array => Buffer.from(text, 'hex');
 const b64u = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
@@ -103,7 +115,21 @@ const eddsa = passkey(
   (message) => ed25519.sign(message, edSeed),
 );
 
-export const passkeys = [alice, synced, bob, eddsa].map(({ record }) => record);
+/** Drawn once: an RSA key cannot be made from a seed in a line. */
+const rsaKey = createPrivateKey({
+  key: RSA_TEST_KEY,
+  format: 'jwk',
+});
+const rs256 = passkey(
+  {
+    algorithm: 'RS256',
+    publicKey: b64u(createPublicKey(rsaKey).export({ type: 'spki', format: 'der' })),
+    credentialId: 'cnMyNTY',
+  },
+  (message) => signWith('sha256', message, rsaKey),
+);
+
+export const passkeys = [alice, synced, bob, eddsa, rs256].map(({ record }) => record);
 
 interface Bend {
   readonly client?: Json;
@@ -114,8 +140,13 @@ interface Bend {
   readonly credentialId?: string;
   readonly userHandle?: string;
   readonly challengeOf?: Json;
+  /** The challenge, with one bit turned. */
+  readonly bit?: true;
   readonly tail?: string;
 }
+
+const turned = (bytes: Uint8Array, bit: true | undefined): Uint8Array =>
+  bit === undefined ? bytes : bytes.map((byte, index) => (index === 31 ? byte ^ 1 : byte));
 
 function message(by: Passkey, bend: Bend = {}, changes: Json = {}): string {
   const record = by.record as { keyId: string; person: string; passkey: { credentialId: string } };
@@ -128,7 +159,7 @@ function message(by: Passkey, bend: Bend = {}, changes: Json = {}): string {
   const client = Buffer.from(
     JSON.stringify({
       type: 'webauthn.get',
-      challenge: b64u(sha256(canonicalBytes(bend.challengeOf ?? of))),
+      challenge: b64u(turned(sha256(canonicalBytes(bend.challengeOf ?? of)), bend.bit)),
       origin: bend.origin ?? 'https://countersign.example',
       crossOrigin: false,
       ...bend.client,
@@ -165,10 +196,11 @@ const given = canonicalize({
     signature: webauthn.signature,
   },
 });
-const bentSignature = (text: string): string =>
+/** One character of what the authenticator wrote, exchanged after it has signed. */
+const bent = (text: string, at: number): string =>
   text.replace(
-    /"authenticatorData":"(.)/,
-    (_, first: string) => `"authenticatorData":"${first === 'o' ? 'p' : 'o'}`,
+    new RegExp(`("authenticatorData":"[^"]{${at}})(.)`),
+    (_, before: string, one: string) => `${before}${one === 'B' ? 'C' : 'B'}`,
   );
 
 const good = (name: string, text: string) => ({ name, message: text, expect: 'accepted' });
@@ -182,9 +214,11 @@ export const webauthnCases = [
   good('passkey: the assertion of approval.json, counter 7 over 6', given),
   good('passkey: ES256 with its handle', message(alice, { userHandle: HANDLE })),
   good('passkey: EdDSA', message(eddsa)),
+  good('passkey: RS256', message(rs256)),
   good('passkey: synced, counter 0 over 0', message(synced, { counter: 0, flags: 0x1d })),
   bad('shorter than an authenticator writes', { tail: '00' }, 'webauthn-malformed'),
   bad('webauthn.create', { client: { type: 'webauthn.create' } }, 'webauthn-type'),
+  bad('one bit of the challenge', { bit: true }, 'webauthn-challenge'),
   bad('the challenge of another statement', { challengeOf: { a: 1 } }, 'webauthn-challenge'),
   bad('a port in the origin', { origin: 'https://countersign.example:8443' }, 'webauthn-origin'),
   bad('http', { origin: 'http://countersign.example' }, 'webauthn-origin'),
@@ -203,9 +237,19 @@ export const webauthnCases = [
   bad("another person's credential", { credentialId: 'Ym9iLXBhc3NrZXk' }, 'webauthn-credential'),
   bad("another person's handle", { userHandle: 'AAAAAAAAAAAAAAAAAAAAAA' }, 'webauthn-user-handle'),
   {
-    name: 'passkey: one bit of what the authenticator signed',
-    message: bentSignature(message(alice)),
+    name: 'passkey: one character of the site after signing',
+    message: bent(message(alice), 0),
     expect: 'webauthn-rp-id',
+  },
+  {
+    name: 'passkey: one character of the counter after signing',
+    message: bent(message(alice, { counter: 7 }), 45),
+    expect: 'webauthn-signature',
+  },
+  {
+    name: 'passkey: RS256 signed by another key',
+    message: message({ record: rs256.record, sign: bob.sign }),
+    expect: 'webauthn-signature',
   },
   {
     name: 'passkey: signed by another key',
