@@ -59,19 +59,25 @@ test('one worker for all roles, as on a small machine: approved at the terminal,
   });
 }, 300_000);
 
-/** Updates the site; answers how each step ended and what changed the world. */
+const MINT = 'POST /client/v4/accounts/:id/tokens';
+
+/** Updates the site; answers how each step ended, what changed the world, and the tokens minted for it. */
 async function update(of: Asked, gates: readonly string[]) {
   const before = (await ground.stage.truth()).requests.length;
   const handle = await ground.provision(of);
   for (const gate of gates) await ground.approve(handle, gate);
   const state = await ended(handle);
   const truth = await ground.stage.truth();
-  const changes = truth.requests
+  const lines = truth.requests
     .slice(before)
     .filter(({ method }) => method !== 'GET')
-    .map(({ method, path }) => `${method} ${path.replace(/[0-9a-f]{32}/g, ':id')}`)
-    .filter((line) => !/domain-check|assets/.test(line));
-  return { handle, state, truth, changes };
+    .map(({ method, path }) => `${method} ${path.replace(/[0-9a-f]{32}/g, ':id')}`);
+  return {
+    state,
+    truth,
+    changes: lines.filter((line) => !/domain-check|assets|tokens/.test(line)),
+    minted: lines.filter((line) => line === MINT).length,
+  };
 }
 
 const ADOPTED = {
@@ -86,13 +92,14 @@ const UPLOAD = 'PUT /client/v4/accounts/:id/workers/scripts/cs-patient--harbour-
 
 test('a second run for what runs already adopts everything and deploys the new site alone', async () => {
   const asked = shop({ runId: 'second', page: 'second site', txt: ['a=1'] });
-  const { state, truth, changes } = await update(asked, ['plan']);
+  const { state, truth, changes, minted } = await update(asked, ['plan']);
   expect(outcomes(state)).toEqual({
     ...ADOPTED,
     'deploy-site': 'succeeded',
     'verify-site': 'verified',
   });
   expect(changes).toEqual([UPLOAD]);
+  expect(minted).toBe(1);
   expect(paid(truth)).toEqual(PAID_ONCE);
   expect(state.spentMinor).toBe(0);
   expect(await ground.page(SHOP.domain)).toBe('200 second site');
@@ -103,12 +110,13 @@ test('a second run for what runs already adopts everything and deploys the new s
 
 test('a further record beside those that are there is the only record added', async () => {
   const asked = shop({ runId: 'third', page: 'third site', txt: ['a=1', 'b=2'] });
-  const { state, truth, changes } = await update(asked, ['plan']);
+  const { state, truth, changes, minted } = await update(asked, ['plan']);
   expect(outcomes(state)).toMatchObject({
     'configure-dns': 'succeeded',
     'attach-domain': 'adopted',
   });
   expect(changes).toEqual(['POST /client/v4/zones/:id/dns_records/batch', UPLOAD]);
+  expect(minted).toBe(2);
   const records = (truth.cloudflare['records'] as { type: string; content: string }[])
     .filter(({ type }) => type === 'TXT')
     .map(({ content }) => content.replaceAll('"', ''));
