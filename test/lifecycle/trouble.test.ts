@@ -202,7 +202,7 @@ async function effectsSince(count: number): Promise<string[]> {
   const { requests } = await ground.stage.truth();
   return requests
     .slice(count)
-    .filter(({ method, role }) => role === 'actions' && method !== 'GET')
+    .filter(({ method, role }) => /^(actions|accounts|token-)/.test(role) && method !== 'GET')
     .map(({ method, path }) => `${method} ${path}`);
 }
 
