@@ -45,6 +45,8 @@ const WORDS: Readonly<Record<string, string>> = {
   'linked-already': 'it is linked already',
   'person-unknown': 'there is no such active person',
   'agent-unknown': 'there is no such agent, or it was removed',
+  'principal-unknown': 'there is no such principal',
+  'service-unknown': 'there is no such service',
   'nothing-to-change': 'it is so already',
   'still-stopped': 'a wider stop covers this run: lift that one first',
 };

@@ -1,5 +1,6 @@
 import { canonicalBytes } from '../domain/canonical.js';
 import { UsageError } from '../config/errors.js';
+import { parseInstance } from '../domain/ids.js';
 import { changeSchema, type RegisterChange } from '../domain/register-change.js';
 import { changeRegister } from '../gateway/change-register.js';
 import { databaseNow } from '../store/clock.js';
@@ -26,8 +27,11 @@ const HELP: Readonly<Record<RegisterChange['kind'], string>> = {
   'link-account': 'people link',
   'add-agent': 'agents add',
   'resume-agent': 'agents resume',
+  'turn-on-agent': 'agents on',
   'own-agent': 'agents own',
   'rotate-agent': 'agents rotate',
+  'allow-agent': 'agents allow',
+  'add-service': 'services new',
   delegate: 'delegations add',
 };
 
@@ -41,7 +45,7 @@ export async function signChange(
   const file = keyOption(options, `countersign ${HELP[change.kind]}`);
   const { personId } = await ownerOf(context, file);
   const db = await context.database();
-  const instance = await context.instance();
+  const instance = parseInstance(await context.instance());
   const terminal = context.io.openTerminal();
   try {
     terminal.write(`${JSON.stringify(change)}\nis signed by ${personId}.\n`);
@@ -56,7 +60,7 @@ export async function signChange(
     };
     const value = key.sign(canonicalBytes(statement));
     const answer = await changeRegister(
-      { db, instance },
+      { db, instance, trust: context.trust() },
       { ...statement, signature: { kind: 'ed25519', value } },
     );
     if (answer.changed) return { by: personId };

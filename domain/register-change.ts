@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import {
-  ed25519SignatureSchema,
   instanceSchema,
   instantSchema,
   keyIdSchema,
   personIdSchema,
+  signatureSchema,
 } from './documents.js';
-import { EFFECT_STEPS } from './steps.js';
+import { decodeBase64url } from './base64url.js';
+import { publicKeyProblem } from './signature.js';
+import { EFFECT_STEPS, ENVIRONMENTS } from './steps.js';
 
 /** Changes of the register that give power: who signs each is gateway/change-register.ts. What only takes away needs no signature. */
 
@@ -14,6 +16,14 @@ const agent = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/);
 const iss = z.string().regex(/^https?:\/\/[^\s]{1,500}$/);
 const sub = z.string().regex(/^[\x21-\x7e]{1,255}$/);
 const service = z.string().regex(/^s_[a-z0-9][a-z0-9_-]{0,62}$/);
+/** Allow-lists: empty allows nothing, `*` any. */
+const listOf = (id: z.ZodType<string>) => z.array(z.union([z.literal('*'), id])).max(100);
+const isSound = (text: string): boolean => {
+  const raw = decodeBase64url(text);
+  return raw !== undefined && publicKeyProblem(raw) === undefined;
+};
+const principals = listOf(z.string().regex(/^pr_[a-z0-9]{1,62}$/));
+const environments = listOf(z.enum(ENVIRONMENTS));
 export const delegationIdSchema = z.string().regex(/^d_[0-9a-f]{16}$/);
 
 export const changeSchema = z.discriminatedUnion('kind', [
@@ -36,8 +46,27 @@ export const changeSchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('add-agent'), agent, owner: personIdSchema }),
   z.strictObject({ kind: z.literal('resume-agent'), agent }),
+  /** After `agents off`. */
+  z.strictObject({ kind: z.literal('turn-on-agent'), agent }),
   z.strictObject({ kind: z.literal('own-agent'), agent, owner: personIdSchema }),
   z.strictObject({ kind: z.literal('rotate-agent'), agent, iss, sub }),
+  /** What it may ask for by its own token, and for which agents it may say that it acts: the whole lists. */
+  z.strictObject({
+    kind: z.literal('allow-agent'),
+    agent,
+    principals,
+    environments,
+    via: z.array(agent).max(100),
+  }),
+  z.strictObject({
+    kind: z.literal('add-service'),
+    service,
+    /** Raw Ed25519 public key, base64url. */
+    publicKey: z.string().max(100).refine(isSound, 'no key that signatures may be checked with'),
+    agents: listOf(agent),
+    principals,
+    environments,
+  }),
   z.strictObject({
     kind: z.literal('delegate'),
     delegation: delegationIdSchema,
@@ -65,7 +94,7 @@ export const registerStatementSchema = z.strictObject(members);
 export type RegisterStatement = z.infer<typeof registerStatementSchema>;
 export const registerMessageSchema = z.strictObject({
   ...members,
-  signature: ed25519SignatureSchema,
+  signature: signatureSchema,
 });
 export type RegisterMessage = z.infer<typeof registerMessageSchema>;
 

@@ -1,5 +1,5 @@
 import { decodeBase64url } from '../domain/base64url.js';
-import { parseCanonical } from '../domain/canonical.js';
+import { canonicalize, parseCanonical } from '../domain/canonical.js';
 import { admissionSchema, ed25519SignatureSchema } from '../domain/documents.js';
 import type { AdmissionStatement } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
@@ -44,10 +44,24 @@ export async function admitAs(
 
 /** What the holder of an account may ask for by its token. @throws ADMISSION_REFUSED for a person: every agent road refuses a person's login */
 export function callerOf(holder: AccountHolder): Caller {
+  if (holder.kind === 'service') return serviceCaller(holder);
   if (holder.kind !== 'agent')
     throw new Failure('ADMISSION_REFUSED', 'the run was not admitted: this is no agent’s token');
   const { agent, environments, principals, via } = holder;
-  return { requester: agent, agents: [agent, ...via], principals, environments };
+  return { requester: agent, acting: agent, agents: [agent, ...via], principals, environments };
+}
+
+/** A token names no key: it asks for what every key of the service may. */
+function serviceCaller({ keys, service }: AccountHolder & { readonly kind: 'service' }): Caller {
+  const [key] = keys;
+  if (key === undefined)
+    throw new Failure('ADMISSION_REFUSED', `the run was not admitted: ${service} has no key`);
+  if (new Set(keys.map((one) => canonicalize(one))).size > 1)
+    throw new Failure(
+      'ADMISSION_REFUSED',
+      `the run was not admitted: the keys of ${service} may not all the same`,
+    );
+  return { requester: service, ...key };
 }
 
 /** Whatever refuses the run is on record before it is told. */

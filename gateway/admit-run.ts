@@ -27,6 +27,8 @@ import { policyInForce } from './policy.js';
  */
 export interface Caller {
   readonly requester: string;
+  /** The only agent that may act: the caller itself, where it is one. Whoever else it names, it acts for. */
+  readonly acting?: string;
   readonly agents: readonly string[];
   readonly principals: readonly string[];
   readonly environments: readonly string[];
@@ -92,6 +94,9 @@ async function admitNew(parts: Parts, wanted: Wanted): Promise<Admitted> {
   const foreign = chain.find(({ agent }) => !allows(caller.agents, agent));
   if (foreign !== undefined)
     throw told('agent', `${caller.requester} may not speak for the agent ${foreign.agent}`);
+  // guard: an agent is judged, counted and capped as itself.
+  if (caller.acting !== undefined && caller.acting !== request.agent)
+    throw told('agent', `${caller.acting} may not ask as ${request.agent}`);
   const principal = await readPrincipal(parts.db, request.principal);
   if (principal === undefined || !allows(caller.principals, principal.principal_id))
     throw told('principal', `${caller.requester} may not act for this principal`);

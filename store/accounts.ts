@@ -25,7 +25,18 @@ export type AccountHolder =
       readonly environments: readonly string[];
       readonly via: readonly string[];
     }
-  | { readonly kind: 'service'; readonly service: string };
+  | {
+      readonly kind: 'service';
+      readonly service: string;
+      /** What each of its keys that are not revoked may ask for. */
+      readonly keys: readonly KeyLists[];
+    };
+
+export interface KeyLists {
+  readonly agents: readonly string[];
+  readonly principals: readonly string[];
+  readonly environments: readonly string[];
+}
 
 /** The holder of a verified (issuer, subject), or undefined: unknown, unlinked or replaced. Whether they may do anything is the caller's question. */
 export async function accountOf(
@@ -62,7 +73,17 @@ export async function accountOf(
       environments: row.environments ?? [],
       via: row.via ?? [],
     };
-  return row.service_id === null ? undefined : { kind: 'service', service: row.service_id };
+  return row.service_id === null ? undefined : serviceHolder(db, row.service_id);
+}
+
+async function serviceHolder(db: Executor, service: string): Promise<AccountHolder> {
+  const keys = await db
+    .selectFrom('service_keys')
+    .select(['agents', 'principals', 'environments'])
+    .where('service_id', '=', service)
+    .where('revoked_at', 'is', null)
+    .execute();
+  return { kind: 'service', service, keys };
 }
 
 export interface NewAccount {
@@ -179,10 +200,10 @@ export async function voidAccount(
 /** The accounts of one holder, oldest first, void ones among them. */
 export async function accountsOf(
   db: Executor,
-  of: { readonly person: string } | { readonly agent: string },
+  of: NewAccount['holder'],
 ): Promise<Row<'accounts'>[]> {
   const query = db.selectFrom('accounts').selectAll().orderBy('linked_at');
-  return 'person' in of
-    ? query.where('person_id', '=', of.person).execute()
-    : query.where('agent_id', '=', of.agent).execute();
+  if ('person' in of) return query.where('person_id', '=', of.person).execute();
+  if ('agent' in of) return query.where('agent_id', '=', of.agent).execute();
+  return query.where('service_id', '=', of.service).execute();
 }

@@ -92,6 +92,7 @@ export async function readAgents(
   db: Executor,
   agents: readonly string[],
 ): Promise<ReadonlyMap<string, Row<'agents'>>> {
+  if (agents.length === 0) return new Map();
   const rows = await db
     .selectFrom('agents')
     .selectAll()

@@ -69,6 +69,33 @@ export async function setAgentOwner(
   return true;
 }
 
+/**
+ * Says what an agent may ask for by its own token, and for which agents it may say that it acts: empty allows nothing,
+ * `*` any. The lists are replaced whole; false when it was removed or is unknown.
+ */
+export async function allowAgent(
+  tx: Executor,
+  of: By & {
+    readonly agentId: string;
+    readonly principals: readonly string[];
+    readonly environments: readonly string[];
+    readonly via: readonly string[];
+  },
+): Promise<boolean> {
+  const { agentId, by, environments, principals, via } = of;
+  await lockFence(tx);
+  const changed = await tx
+    .updateTable('agents')
+    .set({ principals: [...principals], environments: [...environments], via: [...via] })
+    .where('agent_id', '=', agentId)
+    .where('state', '<>', 'removed')
+    .executeTakeFirst();
+  if (changed.numUpdatedRows === 0n) return false;
+  const lists = { principals: principals.join(' '), environments: environments.join(' ') };
+  await told(tx, 'agent-allowed', { agentId, ...lists, via: via.join(' '), by });
+  return true;
+}
+
 /** Gives an agent a new credential; whatever it had is void at once and for ever. */
 export async function rotateAgent(
   tx: Executor,

@@ -9,6 +9,7 @@ import type { Context } from '../context.js';
 import { mustHaveChanged, mustSign, quoted, signChange } from '../register-change.js';
 import { registerAgent } from '../registration.js';
 import { fields, table } from '../style.js';
+import { registerAgentsAllow } from './agents-allow.js';
 
 interface Keyed {
   readonly key?: string;
@@ -30,26 +31,19 @@ export const registerAgents: Register = (verbs) => {
     .requiredOption('--owner <person>', 'register id of the owner, p_…')
     .option('--key <file>', 'key file of who signs; needed in production')
     .action(agents.run(add));
-  for (const [name, active, said] of [
-    ['off', false, 'may no longer start runs'],
-    ['on', true, 'may start runs again'],
-  ] as const)
-    agents
-      .add(
-        `${name} <id>`,
-        active ? 'Lets an agent act again' : 'Keeps an agent from starting runs',
-        `countersign agents ${name} launch-agent`,
-      )
-      .action(
-        agents.run(async (context, agentId: string) => {
-          const db = await context.database();
-          const known = await db.transaction().execute((tx) => setAgentActive(tx, agentId, active));
-          if (!known) throw unknown(agentId);
-          context.print({ agentId, active }, [`${agentId} ${said}.`]);
-          return 0;
-        }),
-      );
+  agents
+    .add('off <id>', 'Keeps an agent from starting runs', 'countersign agents off launch-agent')
+    .action(agents.run((context, agentId: string) => turn(context, agentId, false)));
+  agents
+    .add('on <id>', 'Lets an agent start runs again', 'countersign agents on launch-agent')
+    .option('--key <file>', 'key file of its owner or of an administrator; needed in production')
+    .action(
+      agents.run((context, agentId: string, options: Keyed) =>
+        turn(context, agentId, true, options),
+      ),
+    );
   registerStates(agents);
+  registerAgentsAllow(agents);
 };
 
 const registerStates = (agents: ReturnType<Verbs['group']>): void => {
@@ -121,6 +115,25 @@ async function found(context: Context, agentId: string): Promise<Row<'agents'>> 
 const stateOf = (context: Context, { active, state }: Row<'agents'>): string =>
   state !== 'active' ? context.style.bad(state) : active ? 'active' : context.style.bad('off');
 
+async function turn(
+  context: Context,
+  agentId: string,
+  active: boolean,
+  options?: Keyed,
+): Promise<0> {
+  await found(context, agentId);
+  if (options !== undefined && mustSign(context, options))
+    await signChange(context, options, { kind: 'turn-on-agent', agent: agentId });
+  else {
+    const db = await context.database();
+    await db.transaction().execute((tx) => setAgentActive(tx, agentId, active));
+  }
+  context.print({ agentId, active }, [
+    `${agentId} ${active ? 'may start runs again' : 'may no longer start runs'}.`,
+  ]);
+  return 0;
+}
+
 async function list(context: Context): Promise<0> {
   const rows = await listAgents(await context.database());
   context.print(
@@ -140,6 +153,7 @@ async function show(context: Context, agentId: string): Promise<0> {
   const agent = await found(context, agentId);
   const accounts = await accountsOf(await context.database(), { agent: agentId });
   const live = accounts.filter((account) => account.void_at === null);
+  const or = (list: readonly string[]): string => (list.length === 0 ? 'none' : list.join(', '));
   context.print({ agent, accounts }, [
     context.style.bold(agentId),
     ...fields(
@@ -157,6 +171,13 @@ async function show(context: Context, agentId: string): Promise<0> {
           'credentials',
           live.length === 0 ? 'none' : live.map(({ iss, sub }) => `${sub} at ${iss}`).join('; '),
         ],
+        [
+          'by its own token',
+          agent.environments.length === 0 || agent.principals.length === 0
+            ? 'nothing'
+            : `${or(agent.environments)}, for ${or(agent.principals)}`,
+        ],
+        ['acts for', or(agent.via)],
       ],
       '  ',
     ),

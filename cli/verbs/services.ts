@@ -3,18 +3,16 @@ import path from 'node:path';
 import { newServiceKeyFile } from '../../client/service-key.js';
 import { UsageError } from '../../config/errors.js';
 import { ENVIRONMENTS } from '../../domain/steps.js';
-import {
-  addServiceKey,
-  listPrincipals,
-  listServiceKeys,
-  revokeServiceKey,
-} from '../../store/people.js';
+import { accountsOf, voidAccount } from '../../store/accounts.js';
+import { addServiceKey, listServiceKeys, revokeServiceKey } from '../../store/people.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
-import { mustHaveChanged, quoted } from '../register-change.js';
+import { environmentsOf, principalIds } from '../named.js';
+import { mustHaveChanged, mustSign, quoted, signChange } from '../register-change.js';
 import { fields, table } from '../style.js';
 
 interface NewOptions {
+  readonly key?: string;
   readonly file: string;
   readonly agent: readonly string[];
   readonly principal: readonly string[];
@@ -34,6 +32,7 @@ export const registerServices: Register = (verbs) => {
     .requiredOption('--agent <agent...>', 'agents it may speak for; * for all')
     .requiredOption('--principal <principal...>', 'principals it may act for; * for all')
     .requiredOption('--environment <name...>', `any of ${ENVIRONMENTS.join(', ')}; * for all`)
+    .option('--key <file>', 'key file of the administrator who signs; needed in production')
     .action(services.run(servicesNew));
   services
     .add('list', 'Lists service keys and what each may ask for', 'countersign services list')
@@ -46,7 +45,55 @@ export const registerServices: Register = (verbs) => {
     )
     .requiredOption('--reason <text>', 'why, for the record')
     .action(services.run(servicesRevoke));
+  services
+    .add(
+      'link <id>',
+      'Links an account to a service: its tokens may ask for what its keys may; an administrator signs',
+      'countersign services link s_backend --iss https://login.example.com --sub client-7 --key ~/keys/ada.json',
+    )
+    .requiredOption('--iss <issuer>', 'the issuer, exactly as in its tokens')
+    .requiredOption('--sub <client>', 'the client id, exactly as the subject of its tokens')
+    .option('--key <file>', 'key file of the administrator who signs')
+    .action(services.run(servicesLink));
+  services
+    .add(
+      'unlink <id>',
+      'Makes an account of a service void at once',
+      'countersign services unlink s_backend --iss https://login.example.com --sub client-7',
+    )
+    .requiredOption('--iss <issuer>', 'the issuer')
+    .requiredOption('--sub <client>', 'the client id')
+    .action(services.run(servicesUnlink));
 };
+
+interface AccountOptions {
+  readonly key?: string;
+  readonly iss: string;
+  readonly sub: string;
+}
+
+async function servicesLink(context: Context, service: string, of: AccountOptions): Promise<0> {
+  const { iss, sub } = of;
+  await signChange(context, of, { kind: 'link-account', iss, sub, holder: { service } });
+  context.print({ service, iss, sub }, [`${service} asks as ${sub} at ${iss} too.`]);
+  return 0;
+}
+
+async function servicesUnlink(context: Context, service: string, of: AccountOptions): Promise<0> {
+  const db = await context.database();
+  const { iss, sub } = of;
+  const held = (await accountsOf(db, { service })).some(
+    (account) => account.iss === iss && account.sub === sub,
+  );
+  const gone =
+    held &&
+    (await db
+      .transaction()
+      .execute((tx) => voidAccount(tx, { iss, sub, reason: 'unlinked', by: 'operator' })));
+  mustHaveChanged(gone, `${quoted(service)} has no such account`, 'services list');
+  context.print({ service, iss, sub, void: true }, [`${sub} at ${iss} is nobody’s any more.`]);
+  return 0;
+}
 
 async function servicesList(context: Context): Promise<0> {
   const rows = await listServiceKeys(await context.database());
@@ -94,33 +141,24 @@ async function servicesNew(context: Context, service: string, options: NewOption
       what: `the service id ${JSON.stringify(service.slice(0, 80))} is not of the form s_backend`,
       remedy: 'Write s_ and then lower-case letters, digits, _ or -',
     });
-  const known: readonly string[] = ['*', ...ENVIRONMENTS];
-  const strange = options.environment.find((name) => !known.includes(name));
-  if (strange !== undefined)
-    throw new UsageError({
-      what: `--environment ${JSON.stringify(strange.slice(0, 40))} is none of ${ENVIRONMENTS.join(', ')}`,
-      remedy: 'Name one of them, or * for all',
-    });
+  const environments = environmentsOf(options.environment);
   const db = await context.database();
   const principals = await principalIds(context, options.principal);
   const file = path.resolve(context.io.cwd, options.file);
   const { key } = newServiceKeyFile(file, await context.instance(), service);
-  const written = await db.transaction().execute((tx) =>
-    addServiceKey(tx, {
-      keyId: key.keyId,
-      service,
-      publicKey: key.publicKey,
-      agents: options.agent,
-      principals,
-      environments: options.environment,
-    }),
-  );
-  if (!written) {
+  const { keyId, publicKey } = key;
+  const lists = { agents: [...options.agent], principals, environments };
+  try {
+    if (mustSign(context, options))
+      await signChange(context, options, { kind: 'add-service', service, publicKey, ...lists });
+    else
+      await db
+        .transaction()
+        .execute((tx) => addServiceKey(tx, { keyId, service, publicKey, ...lists }));
+  } catch (error) {
+    // A key that was not registered opens nothing.
     rmSync(file);
-    throw new UsageError({
-      what: `the key of ${service} is registered already`,
-      remedy: 'Run it again: a new key is drawn',
-    });
+    throw error;
   }
   context.print({ service, keyId: key.keyId, file }, [
     `Registered ${context.style.bold(service)}`,
@@ -130,24 +168,10 @@ async function servicesNew(context: Context, service: string, options: NewOption
         ['key', `${file} (0600; whoever holds it may ask for these runs)`],
         ['agents', options.agent.join(', ')],
         ['principals', principals.join(', ')],
-        ['environments', options.environment.join(', ')],
+        ['environments', environments.join(', ')],
       ],
       '  ',
     ),
   ]);
   return 0;
-}
-
-/** Service keys know principals by register id. @throws UsageError for one that is not registered */
-async function principalIds(context: Context, given: readonly string[]): Promise<string[]> {
-  const rows = await listPrincipals(await context.database());
-  return given.map((name) => {
-    if (name === '*') return name;
-    const found = rows.find((row) => row.principal_id === name || row.email === name.toLowerCase());
-    if (found !== undefined) return found.principal_id;
-    throw new UsageError({
-      what: `there is no principal ${JSON.stringify(name.slice(0, 80))}`,
-      remedy: 'Register it first: countersign principals add ADDRESS',
-    });
-  });
 }

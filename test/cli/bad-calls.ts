@@ -98,6 +98,47 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     /no agent "no-agent"/,
     /countersign agents list/,
   ),
+  'lists of an agent that are not whole': usage(
+    () => ['agents', 'allow', 'launch-agent', '--principal', '*'],
+    /the lists are given whole/,
+    /countersign agents allow --help/,
+  ),
+  'lists of an agent, and nothing as well': usage(
+    () => ['agents', 'allow', 'launch-agent', '--nothing', '--environment', '*'],
+    /or --nothing alone/,
+  ),
+  'lists of an agent that is not there': usage(
+    () => ['agents', 'allow', 'no-agent', '--nothing'],
+    /no agent "no-agent"/,
+    /countersign agents list/,
+  ),
+  'an agent that is turned on and not there': usage(
+    () => ['agents', 'on', 'no-agent'],
+    /no agent "no-agent"/,
+  ),
+  'a service key for a principal who is not there': usage(
+    () => [
+      ...['services', 'new', 's_x', '--file', 'x.json', '--agent', '*'],
+      ...['--principal', 'nobody@example.com', '--environment', 'staging'],
+    ],
+    /no principal "nobody@example\.com"/,
+    /countersign principals add/,
+  ),
+  'a service key for an environment that is none': usage(
+    () => [
+      ...['services', 'new', 's_x', '--file', 'x.json', '--agent', '*'],
+      ...['--principal', '*', '--environment', 'prod'],
+    ],
+    /--environment "prod" is none of development, staging, production/,
+  ),
+  'an account of a service that nobody signs for': usage(
+    () => ['services', 'link', 's_x', '--iss', 'https://login.example.com', '--sub', 'x'],
+    /--key names no key file/,
+  ),
+  'an account that a service does not have': usage(
+    () => ['services', 'unlink', 's_x', '--iss', 'https://login.example.com', '--sub', 'x'],
+    /"s_x" has no such account/,
+  ),
   'a service key that is not there': usage(
     () => ['services', 'revoke', 'x', '--reason', 'x'],
     /no service key "x"/,

@@ -1,23 +1,32 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { encodeBase64url } from '../../domain/base64url.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import type { RegisterChange } from '../../domain/register-change.js';
-import { signStatement } from '../../domain/signature.js';
+import { publicKeyOf, signStatement } from '../../domain/signature.js';
 import { admitAs, callerOf } from '../../gateway/admission.js';
 import { changeRegister } from '../../gateway/change-register.js';
+import type { Parts } from '../../gateway/parts.js';
 import { accountOf } from '../../store/accounts.js';
 import { rotateAgent, setAgentState } from '../../store/agents.js';
 import { databaseNow } from '../../store/clock.js';
 import { addAgent } from '../../store/people.js';
+import { Authenticator } from '../helpers/authenticator.js';
 import { decisionOf, openHouse, opened, perform, refusals, claimOf } from './house.js';
 import type { House } from './house.js';
 import type { Signer } from './people.js';
 
 const ISS = 'https://login.example.com';
 
+const relyingParty = { rpId: 'localhost', origins: ['http://localhost:4000'] };
+const passkey = new Authenticator();
+
 let house: House;
+let parts: Parts;
 beforeAll(async () => {
   const policy = builtInPolicy();
   house = await openHouse({ ...policy, counts: { ...policy.counts, runsPerHour: 90 } });
+  parts = { ...house.parts, trust: { rootKeys: [], relyingParty } };
 });
 afterAll(async () => {
   await house.close();
@@ -38,7 +47,7 @@ async function signed(by: Signer, change: RegisterChange, over: Record<string, u
 }
 
 const changed = async (by: Signer, change: RegisterChange, over: Record<string, unknown> = {}) =>
-  changeRegister(house, await signed(by, change, over));
+  changeRegister(parts, await signed(by, change, over));
 
 const link = (sub: string, holder: { person: string } | { agent: string }): RegisterChange => ({
   kind: 'link-account',
@@ -106,7 +115,7 @@ describe('an account', () => {
   test('is not linked by a statement without a signature', async () => {
     const message = await signed(house.bob, link('bad', { person: 'p_ada' }));
     const members = Object.entries(message).filter(([name]) => name !== 'signature');
-    expect(await changeRegister(house, Object.fromEntries(members))).toEqual({
+    expect(await changeRegister(parts, Object.fromEntries(members))).toEqual({
       changed: false,
       reason: 'unsigned',
     });
@@ -142,11 +151,13 @@ describe('an account', () => {
     };
     await expect(asked()).rejects.toMatchObject({ code: 'ADMISSION_REFUSED' });
     expect((await refusals(house)).at(-1)).toBe('admit: environment');
-    await house.db
-      .updateTable('agents')
-      .set({ principals: ['pr_owner'], environments: ['development'] })
-      .where('agent_id', '=', 'launch-agent')
-      .execute();
+    const allow = { kind: 'allow-agent', agent: 'launch-agent', via: [] as string[] } as const;
+    const lists = { principals: ['pr_owner'], environments: ['development' as const] };
+    expect(await changed(house.ada, { ...allow, ...lists, principals: ['pr_nobody'] })).toEqual({
+      changed: false,
+      reason: 'principal-unknown',
+    });
+    expect(await changed(house.ada, { ...allow, ...lists })).toEqual({ changed: true });
     await asked();
     const { requester } = await house.db
       .selectFrom('runs')
@@ -158,6 +169,129 @@ describe('an account', () => {
       'no agent’s token',
     );
   });
+
+  test('of an agent asks as that agent alone, even for one that it may say it acts for', async () => {
+    await house.db
+      .transaction()
+      .execute((tx) => addAgent(tx, { agentId: 'other', owner: 'p_bob' }));
+    const lists = { principals: ['pr_owner'], environments: ['development' as const] };
+    const allow = {
+      kind: 'allow-agent',
+      agent: 'launch-agent',
+      via: ['other'],
+      ...lists,
+    } satisfies RegisterChange;
+    expect(await changed(house.ada, allow)).toEqual({ changed: true });
+    await changed(house.owner, link('token-2', { agent: 'launch-agent' }));
+    const holder = await accountOf(house.db, ISS, 'token-2');
+    if (holder === undefined) throw new Error('linked above');
+    const asked = (runId: string, change: Record<string, unknown>) =>
+      admitAs(parts, callerOf(holder), { runId, request: claimOf(house, runId, change).request });
+    await expect(asked('as-other', { agent: 'other' })).rejects.toMatchObject({
+      message: expect.stringContaining('launch-agent may not ask as other'),
+    });
+    await asked('for-other', { via: [{ agent: 'other' }] });
+    // Whoever answers for an agent does not say what it may ask for.
+    const groups = (list: string[]) =>
+      house.db.updateTable('persons').set({ groups: list }).where('person_id', '=', 'p_owner');
+    await groups([]).execute();
+    expect(await changed(house.owner, allow)).toEqual({ changed: false, reason: 'not-in-group' });
+    await groups(['approvers']).execute();
+    const none = { ...allow, principals: [], environments: [], via: [] };
+    expect(await changed(house.ada, none)).toEqual({ changed: true });
+    const now = await accountOf(house.db, ISS, 'token-2');
+    expect(now).toMatchObject({ principals: [], environments: [], via: [] });
+  });
+
+  test('of a service asks for what its keys may, and only where they all may the same', async () => {
+    const { seed } = house.owner;
+    const lists = { agents: ['launch-agent'], principals: ['pr_owner'] };
+    const add = {
+      kind: 'add-service',
+      service: 's_web',
+      publicKey: encodeBase64url(publicKeyOf(seed)),
+      environments: ['development'],
+      ...lists,
+    } satisfies RegisterChange;
+    const holder = { service: 's_web' };
+    const toWeb = { kind: 'link-account', iss: ISS, sub: 'web', holder } as const;
+    expect(await changed(house.ada, toWeb)).toEqual({ changed: false, reason: 'service-unknown' });
+    // A person with no say over keys.
+    await house.db
+      .updateTable('persons')
+      .set({ groups: [] })
+      .where('person_id', '=', 'p_bob')
+      .execute();
+    expect(await changed(house.bob, add)).toEqual({ changed: false, reason: 'not-in-group' });
+    await house.db
+      .updateTable('persons')
+      .set({ groups: ['approvers'] })
+      .where('person_id', '=', 'p_bob')
+      .execute();
+    expect(await changed(house.ada, { ...add, publicKey: 'AAAA' })).toMatchObject({
+      reason: 'malformed',
+    });
+    expect(await changed(house.ada, add)).toEqual({ changed: true });
+    expect(await changed(house.bob, add)).toEqual({ changed: false, reason: 'taken' });
+    expect(await changed(house.ada, toWeb)).toEqual({ changed: true });
+    const web = await accountOf(house.db, ISS, 'web');
+    if (web === undefined) throw new Error('linked above');
+    expect(callerOf(web)).toEqual({ requester: 's_web', ...lists, environments: ['development'] });
+    const another = encodeBase64url(publicKeyOf(randomBytes(32)));
+    const wider = { ...add, publicKey: another, environments: ['*' as const] };
+    expect(await changed(house.ada, wider)).toEqual({ changed: true });
+    const both = await accountOf(house.db, ISS, 'web');
+    expect(() => both && callerOf(both)).toThrow('may not all the same');
+  });
+});
+
+test('a passkey signs a change of the register, once and only of the configured site', async () => {
+  const now = await databaseNow(house.db);
+  await house.db
+    .insertInto('keys')
+    .values({
+      key_id: passkey.keyId,
+      person_id: 'p_ada',
+      algorithm: 'ES256',
+      public_key: passkey.publicKey,
+      enrolled_at: now,
+      active_from: now,
+      revoked_at: null,
+      revoked_as: null,
+      compromised_since: null,
+      credential_id: passkey.credentialId,
+      rp_id: 'localhost',
+      handle: passkey.handle,
+      counter: 6,
+      backup_eligible: false,
+    })
+    .execute();
+  const byPasskey = async (sub: string, counter: number) => {
+    const { person } = house.ada;
+    const message = await signed(
+      { ...house.ada, person, keyId: passkey.keyId },
+      link(sub, { person: 'p_bob' }),
+    );
+    const statement = Object.fromEntries(
+      Object.entries(message).filter(([name]) => name !== 'signature'),
+    );
+    return { ...statement, signature: passkey.sign(statement, { counter }) };
+  };
+  const first = await byPasskey('bob-1', 7);
+  expect(await changeRegister(house.parts, first)).toMatchObject({ reason: 'webauthn-origin' });
+  expect(await changeRegister(parts, first)).toEqual({ changed: true });
+  expect(await changeRegister(parts, first)).toMatchObject({ reason: 'webauthn-counter' });
+  expect(await changeRegister(parts, await byPasskey('bob-2', 7))).toMatchObject({
+    reason: 'webauthn-counter',
+  });
+  expect(await accountOf(house.db, ISS, 'bob-2')).toBeUndefined();
+});
+
+test('where roots are pinned, a key that no chain leads to signs nothing', async () => {
+  const pinned = { ...parts, trust: { rootKeys: [passkey.keyId], relyingParty } };
+  const message = await signed(house.ada, link('pinned', { person: 'p_bob' }));
+  expect(await changeRegister(pinned, message)).toEqual({ changed: false, reason: 'key-unknown' });
+  expect(await changeRegister(parts, message)).toEqual({ changed: true });
 });
 
 test('a signed change counts once: a resume said again after a later suspension resumes nothing', async () => {
@@ -172,9 +306,9 @@ test('a signed change counts once: a resume said again after a later suspension 
     );
   await suspend();
   const resume = await signed(house.owner, { kind: 'resume-agent', agent: 'launch-agent' });
-  expect(await changeRegister(house, resume)).toEqual({ changed: true });
+  expect(await changeRegister(parts, resume)).toEqual({ changed: true });
   await suspend();
-  expect(await changeRegister(house, resume)).toEqual({ changed: false, reason: 'used-already' });
+  expect(await changeRegister(parts, resume)).toEqual({ changed: false, reason: 'used-already' });
   const again = { kind: 'resume-agent', agent: 'launch-agent' } as const;
   expect(await changed(house.bob, again)).toEqual({ changed: true });
 });
