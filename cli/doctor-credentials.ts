@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { sql } from 'kysely';
 import type { Config } from '../config/load.js';
 import { readPrivateFile } from '../config/private-files.js';
 import { SECRET_FILES, secretFile } from '../config/secrets.js';
 import type { Secrets } from '../config/secrets.js';
 import { credentialStates } from '../store/credential-states.js';
 import type { Database } from '../store/connect.js';
+import { tokenCensus } from '../store/provider-tokens.js';
 import { isOwner } from '../store/roles.js';
 import { explain } from './explain.js';
 import { duration } from './style.js';
@@ -114,17 +114,7 @@ export async function tokenChecks(db: Database): Promise<readonly Check[]> {
     ok: problem === null,
     says: `${name} of ${process}: ${problem ?? `held since ${since.toISOString()}`}`,
   }));
-  const { rows } = await sql<{ state: string; standing: number }>`
-    select case when state = 'live' and expires_at <= countersign_now() then 'due' else state end
-             as state,
-           count(*) as standing
-      from provider_tokens where state <> 'revoked' group by 1`.execute(db);
-  const { rows: late } = await sql<{ name: string }>`
-    select name from provider_tokens
-     where state = 'due' and send_by + from_ms(settling_ms + ${LEFTOVER_MS}) < countersign_now()
-        or state <> 'revoked' and expires_at + from_ms(${LEFTOVER_MS}) < countersign_now()
-     order by created_at limit 5`.execute(db);
-  const count = (state: string): number => rows.find((row) => row.state === state)?.standing ?? 0;
+  const { count, late } = await tokenCensus(db, LEFTOVER_MS);
   return [
     ...told,
     {
@@ -133,7 +123,7 @@ export async function tokenChecks(db: Database): Promise<readonly Check[]> {
       says:
         late.length === 0
           ? `${count('live')} live, ${count('minting')} being minted, ${count('due')} to be revoked`
-          : `left over: ${late.map(({ name }) => name).join(', ')}: see that a worker runs and that its parent may delete tokens`,
+          : `left over: ${late.join(', ')}: see that a worker runs and that its parent may delete tokens`,
     },
   ];
 }

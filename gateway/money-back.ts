@@ -149,9 +149,11 @@ async function bookDispute(
 ): Promise<boolean> {
   const { charge, disputeId, feeMinor, paymentIntent, status, withheldMinor } = seen;
   if (paymentIntent === undefined) return false;
-  const { classify } = parts.readers.stripe;
-  const marker = await reading('stripe', 'the payment', classify, () =>
-    readers.markerOfPayment(client, paymentIntent),
+  const marker = await reading(
+    'stripe',
+    'the payment',
+    (error) => parts.readers.stripe.classify(error),
+    () => readers.markerOfPayment(client, paymentIntent),
   );
   const row = await ours(parts, marker);
   // Nobody's here: `reconcile` lists it.

@@ -101,3 +101,27 @@ export async function tokensStanding(db: Database, scope: string): Promise<numbe
   );
   return rows[0]?.standing ?? 0;
 }
+
+/** How many tokens stand in each state, and the names of up to five that stand longer past their time than `leftoverMs`. */
+export async function tokenCensus(
+  db: Database,
+  leftoverMs: number,
+): Promise<{
+  readonly count: (state: TokenRow['state']) => number;
+  readonly late: readonly string[];
+}> {
+  const { rows } = await sql<{ state: string; standing: number }>`
+    select case when state = 'live' and expires_at <= countersign_now() then 'due' else state end
+             as state,
+           count(*) as standing
+      from provider_tokens where state <> 'revoked' group by 1`.execute(db);
+  const { rows: late } = await sql<{ name: string }>`
+    select name from provider_tokens
+     where state = 'due' and send_by + from_ms(settling_ms + ${leftoverMs}) < countersign_now()
+        or state <> 'revoked' and expires_at + from_ms(${leftoverMs}) < countersign_now()
+     order by created_at limit 5`.execute(db);
+  return {
+    count: (state) => rows.find((row) => row.state === state)?.standing ?? 0,
+    late: late.map(({ name }) => name),
+  };
+}

@@ -14,14 +14,10 @@ import type { StepEffects } from '../gateway/operation.js';
 import type { Parts } from '../gateway/parts.js';
 import type { QuoteReaders } from '../gateway/readers.js';
 import { connect, type Database } from '../store/connect.js';
-import { startKeepers } from './keepers.js';
+import { startBeside } from './beside.js';
 import type { GatewaySettings, TemporalSettings, WorkerRole } from './settings.js';
-import { startNotifier } from './notifier.js';
 import type { NoticeSettings } from './notice-settings.js';
 import { checkDatabase, checkSearchAttributes } from './startup-checks.js';
-import { startMoneyBackWatch } from './money-back-watch.js';
-import { startReconciler } from './reconciler.js';
-import { startSweeper } from './sweeper.js';
 
 export interface WorkerSetup {
   readonly role: WorkerRole;
@@ -87,47 +83,12 @@ export async function runWorker(setup: WorkerSetup): Promise<RunningWorker> {
       ),
     );
     const runs = Promise.all(workers.map((worker) => worker.run()));
-    // One of the roles that reverse looks for what others have left.
-    const stopSweeper =
-      opened !== undefined && (setup.role === 'compensations' || setup.role === 'all')
-        ? startSweeper({
-            parts: opened.parts,
-            connection,
-            namespace: setup.temporal.namespace,
-            log,
-            ...(setup.sweepEveryMs === undefined ? {} : { everyMs: setup.sweepEveryMs }),
-          })
-        : undefined;
-    const stopNotifier =
-      opened !== undefined && setup.notices !== undefined && stopSweeper !== undefined
-        ? startNotifier({
-            ...setup.notices,
-            db: opened.db,
-            instance: opened.parts.instance,
-            log,
-            ...(setup.failpoint === undefined ? {} : { failpoint: setup.failpoint }),
-          })
-        : undefined;
-    const stopWatches =
-      stopSweeper === undefined || opened === undefined
-        ? []
-        : [startReconciler, startMoneyBackWatch].map((start) =>
-            start({ parts: opened.parts, log }),
-          );
-    const stopKeepers =
-      opened === undefined || setup.gateway === undefined
+    const stopBeside =
+      opened === undefined
         ? undefined
-        : startKeepers({
-            parts: opened.parts,
-            rotating: setup.gateway.rotating,
-            process: `worker ${setup.role} ${process.pid}`,
-            log,
-          });
+        : startBeside({ setup, db: opened.db, parts: opened.parts, connection, log });
     const close = async (): Promise<void> => {
-      await stopSweeper?.();
-      for (const stop of stopWatches) await stop();
-      await stopNotifier?.();
-      await stopKeepers?.();
+      await stopBeside?.();
       await connection.close();
       await opened?.db.destroy();
     };

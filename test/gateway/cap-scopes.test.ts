@@ -125,7 +125,7 @@ async function onePasses(endings: readonly Ending[], rule: string, named: string
   for (const step of EFFECT_STEPS)
     if (!['create-customer', 'start-subscription', 'configure-dns'].includes(step))
       await perform(house, winner, step);
-  const makers = house.stub.things.map(({ params }) => String(params['run'] ?? winner));
+  const makers = house.stub.things.map(({ params }) => params['run'] ?? winner);
   expect(new Set(makers)).toEqual(new Set([winner]));
   const rows = await house.db.selectFrom('effects').select('run_id').distinct().execute();
   expect(rows.map(({ run_id }) => run_id)).toEqual([winner]);
