@@ -28,8 +28,14 @@ interface Told {
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
+/** What was told of gates: the plan also reaches half of its cap, which test/door/money looks at. */
 const notices = async (): Promise<Told[]> =>
-  house.db.selectFrom('notices').select(['kind', 'payload']).orderBy('notice_id').execute();
+  house.db
+    .selectFrom('notices')
+    .select(['kind', 'payload'])
+    .where('kind', '<>', 'cap-alert')
+    .orderBy('notice_id')
+    .execute();
 const kinds = async (): Promise<string[]> => (await notices()).map(({ kind }) => kind);
 const status = (runId: RunId, gate: OpenGate) => house.gateway.gateStatus(runId, gate.gateId);
 const logged = async (): Promise<string[]> =>
@@ -222,7 +228,8 @@ test('granted, rejected and void gates tell so once, and no reminder follows', a
     'gate-opened',
     'gate-void',
   ]);
-  expect(told[1]?.payload).toMatchObject({ by: 'p_ada' });
+  const granted = told.find(({ kind }) => kind === 'gate-granted');
+  expect(granted?.payload).toMatchObject({ by: 'p_ada' });
   // A person's own words stay in the record.
   expect(JSON.stringify(told)).not.toContain('words of Ada');
 });
