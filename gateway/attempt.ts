@@ -5,6 +5,7 @@ import type { Mark } from './deadline.js';
 import type { SettleAsk, Settled } from './door-contract.js';
 import { contextOf, providerFailure } from './effect.js';
 import type { Effect } from './effect.js';
+import { leaveSince } from './leave.js';
 import type { Classified, Found, SiteFile } from './operation.js';
 import type { Parts } from './parts.js';
 import { detailsOf } from './providers.js';
@@ -42,6 +43,9 @@ export async function attempt(
   const transmission: Transmission = { begun: 0, changes: new Set() };
   const key = idempotencyKeyOf(effect.effectId, granted.epoch);
   const deadline = of.before.deadlineAfter(granted.remainingMs);
+  const leave = leaveSince(of.before, parts.clocks, () =>
+    parts.door.still(effect.effectId, granted.attempt),
+  );
   const bundle = (digest: string): Promise<readonly SiteFile[]> => of.bundle(digest);
   const settle = (result: Omit<SettleAsk, 'effectId' | 'attempt'>): Promise<Settled> => {
     failpoint?.('before-settle');
@@ -58,6 +62,8 @@ export async function attempt(
         'PROVIDER_UNAVAILABLE',
         `${effect.step}: cancelled before anything was sent`,
       );
+    if (leave.isStale() && !(await leave.renewed()))
+      throw new Failure('PROVIDER_UNAVAILABLE', `${effect.step}: stopped before anything was sent`);
     const reads = parts.providers.forReading('actions', of.sender.signal);
     await effect.operation.check?.(contextOf(effect, reads, { key, bundle }), effect.params);
   } catch (error) {
@@ -67,6 +73,7 @@ export async function attempt(
   const clients = parts.providers.forSending('actions', {
     deadline,
     transmission,
+    leave,
     token: of.token?.value,
   });
   failpoint?.('before-send');

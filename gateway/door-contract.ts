@@ -10,6 +10,8 @@ export interface Door {
   authorize(ask: AuthorizeAsk): Promise<DoorAnswer>;
   /** Each later send, by compare-and-set on the attempt that the caller has read. */
   claim(ask: ClaimAsk): Promise<DoorAnswer>;
+  /** May this attempt still send? Asked again by a sender whose time has gone by. One read, no lock. */
+  still(effectId: EffectId, attempt: number): Promise<boolean>;
   /** What an attempt brought. Success counts from whoever brings it; a failure only from the attempt that holds the row. */
   settle(result: SettleAsk): Promise<Settled>;
   /**

@@ -36,12 +36,16 @@ export function createDoor(db: Database): Door {
 
 type Part<Names extends keyof Door> = Pick<Door, Names>;
 
-function sending(db: Database): Part<'authorize' | 'claim' | 'row' | 'rows'> {
+function sending(db: Database): Part<'authorize' | 'claim' | 'still' | 'row' | 'rows'> {
   return {
     authorize: (ask: AuthorizeAsk) =>
       admit(db, ask, sql`select * from door_authorize(${JSON.stringify(ask)}::jsonb)`),
     claim: (ask: ClaimAsk) =>
       admit(db, ask, sql`select * from door_claim(${JSON.stringify(ask)}::jsonb)`),
+    still: async (effectId: EffectId, attempt: number) => {
+      const call = sql`select door_still(${effectId}, ${attempt}) as still`;
+      return (await one<{ still: boolean }>(db, call)).still;
+    },
     row: (effectId: EffectId) => readRow(db, effectId),
     rows: async (runId: RunId) => {
       const rows = await query<SeenEffect>(db, sql`select * from door_rows(${runId}, null)`);

@@ -7,6 +7,7 @@ import { CLOUDFLARE_ORIGIN, cloudflareClient } from './cloudflare/client.js';
 import type { CloudflareCredentials } from './cloudflare/client.js';
 import { deadlineIn } from './deadline.js';
 import type { Clocks, Deadline } from './deadline.js';
+import type { Leave } from './leave.js';
 import type { Classified, Clients } from './operation.js';
 import type { SendOnce, Transmission } from './send-once.js';
 import { STRIPE_ORIGIN, stripeClient } from './stripe/client.js';
@@ -36,6 +37,8 @@ export const READ_TIMEOUT_MS = 10_000;
 interface Attempt {
   readonly deadline: Deadline;
   readonly transmission: Transmission;
+  /** Absent for reads and reversals, which no stop holds back. */
+  readonly leave?: Leave | undefined;
 }
 
 export interface Providers {
@@ -138,8 +141,7 @@ export function createProviders(
     transmission: { begun: 0 },
   });
   return {
-    forSending: (role, { deadline, transmission, token }) => {
-      const send = { deadline, transmission };
+    forSending: (role, { token, ...send }) => {
       return clientsOf(
         () => stripeBy(of(role).stripe, send),
         () =>
@@ -183,7 +185,7 @@ const counted = (provider: ProviderName, calls: Calls): Pick<SendOnce, 'turn' | 
 });
 
 /** Ends that we brought about ourselves. */
-const OURS: ReadonlySet<string> = new Set(['EABORTED', 'EDEADLINE', 'EORIGIN', 'ETWICE']);
+const OURS: ReadonlySet<string> = new Set(['EABORTED', 'EDEADLINE', 'EDOOR', 'EORIGIN', 'ETWICE']);
 
 /** A deadline that starts anew at each request: readers page through lists, and each page is a request. */
 function rolling(ms: number, clocks: Clocks): Deadline {

@@ -3,6 +3,7 @@ import * as http from 'node:http';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import type { Deadline } from './deadline.js';
+import type { Leave } from './leave.js';
 
 /**
  * One HTTP request, sent at most once, under one deadline that covers connecting, headers and body.
@@ -47,6 +48,8 @@ export class AnswerLost extends Error {
 export interface SendOnce {
   readonly deadline: Deadline;
   readonly transmission: Transmission;
+  /** The door's word, where it gave one: asked for again on the connected socket where it has grown old. */
+  readonly leave?: Leave | undefined;
   /** Ends a request that only reads; never given for one that changes anything (EFFECTS: it runs to its `send_by`). */
   readonly signal?: AbortSignal;
   /** Where every request must go; another origin is refused before a connection is made. */
@@ -75,9 +78,11 @@ export function sendOnce(options: SendOnce): typeof fetch {
     refuseTwice(request, bytes, options.transmission);
     await options.turn?.();
     try {
-      const response = await connected(url, options, (socket) =>
-        exchange({ request, url, bytes, socket, options }),
-      );
+      const response = await connected(url, options, async (socket) => {
+        // guard: whoever was frozen since the door's word asks again, and sends in the tick of a fresh one.
+        while (options.leave?.isStale() === true) await renewed(options.leave, socket, options);
+        return exchange({ request, url, bytes, socket, options });
+      });
       options.onEnd?.(response.status);
       return response;
     } catch (error) {
@@ -157,6 +162,28 @@ function connect(url: URL, options: SendOnce): Promise<net.Socket> {
     socket.once('error', failed);
     socket.once(secure ? 'secureConnect' : 'connect', connected);
   });
+}
+
+/** Asks the door again while the connection waits. @throws NotSent */
+async function renewed(
+  leave: Leave,
+  socket: net.Socket,
+  { deadline }: Pick<SendOnce, 'deadline'>,
+): Promise<void> {
+  // One that breaks meanwhile is noticed below.
+  const broken = (): void => undefined;
+  socket.on('error', broken);
+  let still: boolean;
+  try {
+    still = await leave.renewed();
+  } catch {
+    throw new NotSent('the door could not be asked again', 'EDOOR');
+  } finally {
+    socket.off('error', broken);
+  }
+  if (!still) throw new NotSent('the door has closed since it let this attempt through', 'EDOOR');
+  if (socket.destroyed || deadline.leftMs() <= 0)
+    throw new NotSent('no time or no connection was left to send in', 'EDEADLINE');
 }
 
 interface Exchange {

@@ -44,6 +44,8 @@ export type MintAnswer =
 /** The transactions of minting and revoking (store/door-sql/tokens.ts). @throws STORE_UNAVAILABLE */
 export interface TokenDoor {
   mint(of: TokenClass, ask: MintAsk): Promise<MintAnswer>;
+  /** May it still be minted? Not once a stop has come in between. */
+  still(tokenId: string): Promise<boolean>;
   /** Keeps what was minted. `due`: a stop was quicker, the token must not be used. */
   minted(token: {
     readonly tokenId: string;
@@ -64,6 +66,7 @@ export function createTokenDoor(db: Database): TokenDoor {
       const asked = { ...action, ...ask, zone, class: of, provider: 'cloudflare' };
       return one<MintAnswer>(db, sql`select token_mint(${JSON.stringify(asked)}::jsonb) as answer`);
     },
+    still: (tokenId) => one<boolean>(db, sql`select token_still(${tokenId}) as answer`),
     minted: ({ tokenId, providerToken, sealed }) => {
       const told = {
         tokenId,

@@ -9,6 +9,7 @@ import { mark } from './deadline.js';
 import type { AuthorizeAsk, Refusal } from './door-contract.js';
 import type { Effect } from './effect.js';
 import type { Keyring, SealedFor } from './keyring.js';
+import { leaveSince } from './leave.js';
 import type { Parts } from './parts.js';
 import { reading } from './providers.js';
 import { revokeDue } from './revoke.js';
@@ -140,6 +141,11 @@ async function minted(parts: Parts, tokens: TokenParts, of: Needing): Promise<To
   const client = parts.providers.forMinting(of.class, {
     deadline: before.deadlineAfter(answer.remainingMs),
     transmission,
+    // What takes back is stopped by nothing.
+    leave:
+      of.class === 'actions'
+        ? leaveSince(before, parts.clocks, () => tokens.door.still(answer.tokenId))
+        : undefined,
   });
   let made: Awaited<ReturnType<typeof createToken>>;
   try {

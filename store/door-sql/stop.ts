@@ -23,6 +23,21 @@ begin
   return v_stop;
 end $$;
 
+-- May this attempt still send? A sender that was held up since it was let through asks again. Takes no lock: a stop
+-- that has committed is seen, and one that commits meanwhile lists the attempt as on the wire.
+create function door_still(p_effect text, p_attempt int) returns boolean
+language plpgsql volatile as $$
+declare
+  v_row effects;
+  v_run runs;
+begin
+  select * into v_row from effects e where e.effect_id = p_effect;
+  select * into v_run from runs r where r.run_id = v_row.run_id;
+  return coalesce(v_row.state = 'claimed' and v_row.attempt = p_attempt and not v_row.settled
+    and v_run.door = 'open'
+    and not /* guard:fence-still else false */ door_fenced(v_run, v_row.provider) /* end */, false);
+end $$;
+
 -- When can nothing more happen by this attempt? Settled with a known outcome: then; else past send_by plus the
 -- settling time.
 create function wire_ends(p_effect text, p_attempt int, p_send_by timestamptz, p_settling_ms bigint)
@@ -144,7 +159,8 @@ begin
     if not found then return false; end if;
   end if;
   delete from fences f where f.scope = p_scope;
-  update stops s set lifted_at = countersign_now(), lifted_by = p_by, lifted_statement = p_statement
+  update stops s set lifted_at = countersign_now(), lifted_by = p_by,
+         lifted_statement = case when s.stop_id = v_stop then p_statement end
    where s.stop_id = v_stop or (s.scope = p_scope and s.lifted_at is null);
   perform notice_add('resumed', 'resumed:' || v_stop,
     case when p_scope like 'run/%' then substr(p_scope, 5) end,

@@ -150,6 +150,13 @@ begin
   end if;
 end $$;
 
+-- May it still be minted? A stop makes it due.
+create function token_still(p_token text) returns boolean language plpgsql volatile as $$
+begin
+  return exists (select 1 from provider_tokens t
+    where t.token_id = p_token and t.state = 'minting');
+end $$;
+
 -- Deleted at the provider, or surely never made: the value goes, the row stays.
 create function token_revoked(p_token text, p_evidence jsonb) returns boolean
 language plpgsql volatile as $$

@@ -28,6 +28,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   breaker: 'test/gateway/calls.test.ts',
   'reversal-share': 'test/gateway/calls.test.ts',
   'agent-share': 'test/gateway/calls.test.ts',
+  'fence-still': 'test/gateway/frozen.test.ts',
   'agent-stopped': 'test/gateway/stop-layers.test.ts',
   'budget-zero': 'test/gateway/stop-layers.test.ts',
   'alert-once': 'money.test.ts',

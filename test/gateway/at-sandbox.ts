@@ -17,6 +17,7 @@ import { createGateway, createParts } from '../../gateway/create-gateway.js';
 import { createDoor } from '../../gateway/door.js';
 import { createEgress } from '../../gateway/egress.js';
 import { createKeyring, keyIdOf } from '../../gateway/keyring.js';
+import type { Credentials } from '../../gateway/providers.js';
 import { SandboxControl } from '../../sandbox/control-client.js';
 import { secretFile } from '../../sandbox/core/credentials.js';
 import { startSandbox } from '../../sandbox/start.js';
@@ -29,14 +30,30 @@ import { approved, sender } from './house.js';
 import type { Home } from './house.js';
 import { enrolled } from './people.js';
 
+const SETTLING_MS = 300;
+
 /** A gateway with the real operations, a database of its own, and a world of its own at the real sandbox. */
 export interface AtSandbox extends Home {
   readonly world: string;
   readonly control: SandboxControl;
+  /** What a gateway in a process of its own is made of (gateway-runner.mjs). */
+  readonly settings: GatewaySettings;
   /** Lets time pass: in the database and at the providers. In ms. */
   wait(ms: number): Promise<void>;
   /** Does something in the providers' own pages: a plain request, with no key and no SDK. Answers what it answered. */
   byHand(method: string, path: string, body?: Record<string, unknown>): Promise<unknown>;
+}
+
+/** Plain JSON. */
+export interface GatewaySettings {
+  readonly databaseUrl: string;
+  readonly instance: string;
+  readonly edgeUrl: string;
+  readonly credentials: Credentials;
+  /** Hexadecimal. */
+  readonly sealingKey: string;
+  readonly settlingMs: number;
+  readonly httpTimeoutMs: number;
 }
 
 export interface Sandboxed {
@@ -83,6 +100,15 @@ async function openAt(shared: Shared, world: string): Promise<AtSandbox> {
   });
   const stripe = (role: keyof typeof minted.stripe) => ({ apiKey: minted.stripe[role], origin });
   const sealing = randomBytes(32);
+  const credentials: Credentials = {
+    actions: { stripe: stripe('actions'), cloudflare: cloudflare('mint-actions') },
+    compensations: {
+      stripe: stripe('compensations'),
+      cloudflare: cloudflare('mint-compensations'),
+    },
+    reads: { stripe: stripe('reads'), cloudflare: cloudflare('reads') },
+    accounts: cloudflare('accounts'),
+  };
   const parts = createParts({
     db: ours,
     door: createDoor(ours),
@@ -90,17 +116,9 @@ async function openAt(shared: Shared, world: string): Promise<AtSandbox> {
     operations: stepEffects,
     readers: quoteReaders,
     providers: 'sandbox',
-    credentials: {
-      actions: { stripe: stripe('actions'), cloudflare: cloudflare('mint-actions') },
-      compensations: {
-        stripe: stripe('compensations'),
-        cloudflare: cloudflare('mint-compensations'),
-      },
-      reads: { stripe: stripe('reads'), cloudflare: cloudflare('reads') },
-      accounts: cloudflare('accounts'),
-    },
+    credentials,
     keyring: createKeyring(() => [{ keyId: keyIdOf(sealing), key: sealing }]),
-    settling: { stripe: 300, cloudflare: 300 },
+    settling: { stripe: SETTLING_MS, cloudflare: SETTLING_MS },
     egress: createEgress({ edgeOverride: sandbox.edgeUrl }),
     httpTimeouts: { stripe: httpTimeoutMs, cloudflare: httpTimeoutMs },
   });
@@ -123,6 +141,15 @@ async function openAt(shared: Shared, world: string): Promise<AtSandbox> {
   return {
     db,
     url: fresh.url,
+    settings: {
+      databaseUrl: fresh.applicationUrl,
+      instance: id,
+      edgeUrl: sandbox.edgeUrl,
+      credentials,
+      sealingKey: sealing.toString('hex'),
+      settlingMs: SETTLING_MS,
+      httpTimeoutMs,
+    },
     parts,
     gateway: createGateway(parts),
     instance: id as Instance,

@@ -164,3 +164,31 @@ test('a multipart form passes whole, with its boundary', async () => {
   expect(requests[0]?.body).toContain('name="metadata"');
   expect(requests[0]?.body).toContain('{"a":1}');
 });
+
+test('a word of the door that has grown old is asked for again on the connected socket, and a no sends nothing', async () => {
+  const { origin, requests } = await listen((_request, response) => response.end('{}'));
+  let asked = 0;
+  const sends = (still: boolean) => {
+    let stale = true;
+    const leave = {
+      isStale: () => stale,
+      renewed: () => {
+        asked += 1;
+        stale = false;
+        return Promise.resolve(still);
+      },
+    };
+    return sendOnce({ deadline: within(2_000), transmission: { begun: 0 }, origin, leave });
+  };
+  await expect(sends(false)(origin, { method: 'POST' })).rejects.toMatchObject({
+    name: 'NotSent',
+    reason: 'EDOOR',
+  });
+  expect(requests).toEqual([]);
+  const send = sends(true);
+  await send(origin, { method: 'POST', body: 'one' });
+  await send(origin, { method: 'POST', body: 'two' });
+  expect(requests).toHaveLength(2);
+  // The second word was fresh.
+  expect(asked).toBe(2);
+});

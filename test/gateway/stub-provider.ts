@@ -31,6 +31,8 @@ export interface StubProvider {
   readonly faults: Map<string, Fault[]>;
   /** Keys are forgotten, as after the provider's own time. */
   forgetKeys(): void;
+  /** From now on a change is answered only after so long, in ms. */
+  answersAfter(ms: number): void;
   /** Lets requests that hang act now, as a slow network would. */
   releaseSlow(): void;
   close(): Promise<void>;
@@ -47,6 +49,7 @@ export async function startStub(): Promise<StubProvider> {
   const stored = new Map<string, { status: number; body: unknown }>();
   const slow: (() => void)[] = [];
   let next = 1;
+  let latencyMs = 0;
   const create = (params: Record<string, unknown>, key: string | undefined): Thing => {
     const thing: Thing = {
       id: `thing_${next++}`,
@@ -131,7 +134,11 @@ export async function startStub(): Promise<StubProvider> {
       });
       const reply = replier(response, stripe);
       if (request.method === 'POST') {
-        post(params, typeof key === 'string' ? key : undefined, reply, request.socket);
+        const answer = (): void => {
+          post(params, typeof key === 'string' ? key : undefined, reply, request.socket);
+        };
+        if (latencyMs > 0) setTimeout(answer, latencyMs);
+        else answer();
       } else if (request.method === 'DELETE') {
         const thing = things.find(({ id }) => path.endsWith(`/${id}`));
         if (thing !== undefined) {
@@ -152,6 +159,9 @@ export async function startStub(): Promise<StubProvider> {
     faults,
     forgetKeys: () => {
       stored.clear();
+    },
+    answersAfter: (ms) => {
+      latencyMs = ms;
     },
     releaseSlow: () => {
       for (const act of slow.splice(0)) act();
