@@ -1,5 +1,5 @@
 // Ratios in one run on one server: the governed saga beside a plain one. Absolute times prove nothing about another machine.
-// node bench/bench.mjs [--runs 5] [--many 50] [--effects 200] [--only effects]
+// node bench/bench.mjs [--runs 5] [--many 50] [--effects 200] [--stop 200] [--only effects|stop]
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { pathToFileURL } from 'node:url';
@@ -17,12 +17,16 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '5' },
     many: { type: 'string', default: '50' },
     effects: { type: 'string', default: '200' },
+    stop: { type: 'string', default: '200' },
+    stops: { type: 'string', default: '10' },
     only: { type: 'string' },
   },
 });
 const RUNS = Number(values.runs);
 const MANY = Number(values.many);
 const EFFECTS = Number(values.effects);
+const RUNS_STOPPED = Number(values.stop);
+const STOPS = Number(values.stops);
 async function governed(stage, name) {
   const run = { runId: name, domain: `${name}.club` };
   const handle = await stage.start(run);
@@ -56,29 +60,65 @@ async function signalToActivity(side, name) {
   return side.seen.get(name) - began;
 }
 
-/** One paid effect with and without the gateway, turn by turn, by itself: no workflow around it. */
-async function effectCost(report) {
-  const compiled = await compileFolders([
+/** Compiles what measures the gateway by itself, without a workflow around it. */
+const compiled = () =>
+  compileFolders([
     ...['activities', 'bench', 'cli', 'client', 'config', 'domain', 'embedded', 'gateway'],
     ...['sandbox', 'store', 'workers', 'workflows'],
     ...['test/gateway', 'test/helpers'],
   ]);
-  try {
-    const file = pathToFileURL(`${compiled.folder}/bench/effect-cost.js`).href;
-    const cost = await (await import(file)).measureEffects(EFFECTS);
-    report.times('one paid effect against a gateway that does nothing', cost.governed, cost.bare);
-    const added = cost.governed.map((time, i) => time - cost.bare[i]);
-    report.row('added to it by policy, grant and ledger, p50', ms(at(added, 0.5)));
-    report.row('added to it by policy, grant and ledger, p99', ms(at(added, 0.99)));
-    const door = cost.authorize.map((time, i) => time + cost.settle[i]);
-    report.times(
-      'authorize and settle against two empty queries',
-      door,
-      cost.roundTrip.map((time) => 2 * time),
-    );
-  } finally {
-    compiled.remove();
-  }
+
+/** One paid effect with and without the gateway, turn by turn. */
+async function effectCost(report, folder) {
+  const { measureEffects } = await import(pathToFileURL(`${folder}/bench/effect-cost.js`).href);
+  const cost = await measureEffects(EFFECTS);
+  report.times('one paid effect against a gateway that does nothing', cost.governed, cost.bare);
+  const added = cost.governed.map((time, i) => time - cost.bare[i]);
+  report.row('added to it by policy, grant and ledger, p50', ms(at(added, 0.5)));
+  report.row('added to it by policy, grant and ledger, p99', ms(at(added, 0.99)));
+  const door = cost.authorize.map((time, i) => time + cost.settle[i]);
+  report.times(
+    'authorize and settle against two empty queries',
+    door,
+    cost.roundTrip.map((time) => 2 * time),
+  );
+}
+
+/** Everything is stopped while many runs are live and send from several processes, again and again. */
+async function stopLive(report, folder) {
+  const file = (name) => `${folder}/bench/${name}.js`;
+  const { measureStopsAlone } = await import(pathToFileURL(file('stop-live')).href);
+  const times = await measureStopsAlone({
+    runs: RUNS_STOPPED,
+    stops: STOPS,
+    senderFile: file('stop-sender'),
+  });
+  const both = (title, of) => {
+    const all = times.map(of);
+    report.row(`stop of ${RUNS_STOPPED} live runs, ${title}, p50`, ms(at(all, 0.5)));
+    report.row(`stop of ${RUNS_STOPPED} live runs, ${title}, p99`, ms(at(all, 0.99)));
+  };
+  both('fenced', ({ fenced }) => fenced);
+  both('drained', ({ drained }) => drained);
+  for (const layer of ['gateway', 'runtime', 'identity', 'payment'])
+    both(`${layer} confirmed`, ({ confirmed }) => confirmed[layer]);
+  const sum = (of) => String(times.map(of).reduce((all, one) => all + one, 0));
+  report.row(
+    'requests on the wire at those stops',
+    sum(({ onTheWire }) => onTheWire),
+  );
+  report.row(
+    'sends let through before them',
+    sum(({ before }) => before),
+  );
+  report.row(
+    'sends let through after one of them',
+    sum(({ after }) => after),
+  );
+  report.row(
+    'made after one by what was not on the wire',
+    sum(({ strangers }) => strangers.length),
+  );
 }
 
 /** Stops everything while requests are under way, which the sandbox answers half a second late. */
@@ -161,9 +201,17 @@ async function wholeSagas(report) {
 
 Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
 const report = new Report();
-await effectCost(report);
-if (values.only !== 'effects') await wholeSagas(report);
+const { folder, remove } = await compiled();
+try {
+  if (values.only !== 'stop') await effectCost(report, folder);
+  if (values.only !== 'effects') await stopLive(report, folder);
+} finally {
+  remove();
+}
+if (values.only === undefined) await wholeSagas(report);
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 1024 ** 3)} GiB, Linux ${release()}, node ${process.versions.node}`;
 process.stdout.write(`${machine}; load average ${loadavg()[0].toFixed(1)} at the end\n`);
-process.stdout.write(`${RUNS} one at a time, ${MANY} at once, ${EFFECTS} effects\n\n${report}\n`);
+process.stdout.write(
+  `${RUNS} one at a time, ${MANY} at once, ${EFFECTS} effects, ${STOPS} stops of ${RUNS_STOPPED} runs\n\n${report}\n`,
+);
 process.exit(0);

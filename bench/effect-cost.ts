@@ -1,22 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { sql } from 'kysely';
-import { cacheFolder, processVariables } from '../config/environment.js';
 import type { RunId } from '../domain/ids.js';
-import { builtInPolicy } from '../domain/policy/built-in.js';
-import { freePort } from '../embedded/ports.js';
-import { asApplication, postgresHome, startPostgres } from '../embedded/postgres.js';
 import { createGateway } from '../gateway/create-gateway.js';
 import { deadlineIn } from '../gateway/deadline.js';
 import type { Door } from '../gateway/door-contract.js';
 import type { Operation, OperationContext } from '../gateway/operation.js';
 import type { Parts } from '../gateway/parts.js';
-import { addPrincipal } from '../store/people.js';
-import { admitted, approved, openHouse, perform, sender } from '../test/gateway/house.js';
+import { admitted, approved, perform, sender } from '../test/gateway/house.js';
 import type { House } from '../test/gateway/house.js';
+import { inMeasuredHouse, newPrincipal, roomyPolicy } from './measured-house.js';
 
 /** Times of one kind, in ms, in the order in which they were taken. */
 export interface EffectCost {
@@ -32,50 +25,13 @@ export interface EffectCost {
 
 /** What the measured step stands on. */
 const BEFORE = ['create-customer', 'link-account'] as const;
-const LARGE = '900000.00 USD';
 
 /**
  * Measures one paid effect (`start-subscription`, approved by a person's signature) with and without the gateway,
  * turn by turn in one process, against a scripted provider that answers at once.
  */
-export async function measureEffects(count: number): Promise<EffectCost> {
-  const caps = {
-    organisation: LARGE,
-    principal: LARGE,
-    agent: LARGE,
-    provider: LARGE,
-    principalProvider: LARGE,
-    run: LARGE,
-  };
-  const counts = { operationsPerRun: 20, openRunsPerAgent: 1000, runsPerHour: 1000 };
-  const dataDir = mkdtempSync(path.join(tmpdir(), 'countersign-bench-'));
-  const password = randomBytes(18).toString('base64url');
-  // Durable, unlike the tests' own: what a commit to disk takes is the larger part of what is measured.
-  const postgres = await startPostgres({
-    dataDir,
-    cacheDir: cacheFolder(processVariables()),
-    port: await freePort(),
-    password,
-  });
-  try {
-    const database = {
-      url: postgres.url,
-      applicationUrl: asApplication(postgres.url, password),
-      drop: () => Promise.resolve(),
-    };
-    const policy = builtInPolicy({ override: { caps, counts } });
-    const house = await openHouse(policy, () => Promise.resolve(database));
-    try {
-      return await turns(house, count);
-    } finally {
-      await house.close();
-    }
-  } finally {
-    await postgres.stop();
-    rmSync(postgresHome(dataDir, password), { recursive: true, force: true });
-    rmSync(dataDir, { recursive: true, force: true });
-  }
-}
+export const measureEffects = (count: number): Promise<EffectCost> =>
+  inMeasuredHouse(roomyPolicy(), (house) => turns(house, count));
 
 async function turns(house: House, count: number): Promise<EffectCost> {
   const times = { bare: [], governed: [], authorize: [], settle: [], roundTrip: [] } as Record<
@@ -107,21 +63,6 @@ async function turns(house: House, count: number): Promise<EffectCost> {
     times.governed.push(governed);
   }
   return times;
-}
-
-/** Each run is for a customer of its own: what one of them has, another run of theirs would adopt. */
-async function newPrincipal({ db, service }: House, i: number): Promise<string> {
-  const principal = `pr_bench_${i}`;
-  const email = `bench-${i}@example.com`;
-  await db
-    .transaction()
-    .execute((tx) => addPrincipal(tx, { principalId: principal, name: principal, email }));
-  await db
-    .updateTable('service_keys')
-    .set({ principals: sql`array_append(principals, ${principal}::text)` })
-    .where('key_id', '=', service.keyId)
-    .execute();
-  return principal;
 }
 
 async function timed(act: () => Promise<unknown>): Promise<number> {
