@@ -96,7 +96,11 @@ function startSender(file: string, settings: SenderSettings): SenderProcess {
   // One that has died says so by its silence.
   child.stdin.on('error', () => undefined);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const closed = new Promise<void>((resolve) => {
+    child.once('close', () => {
+      resolve();
+    });
+  });
   return {
     go: async () => {
       child.stdin.write('go\n');
@@ -125,7 +129,9 @@ async function stopped(
     obeyedAt = (await databaseNow(house.db)).toISOString();
   });
   let broken: Error | undefined;
-  obeying.catch((error: Error) => (broken = error));
+  obeying.catch((error: Error) => {
+    broken = error;
+  });
   const lives = (): void => {
     if (broken !== undefined) throw broken;
   };
