@@ -8,7 +8,7 @@ import { createGenerator } from 'ts-json-schema-generator';
 const TYPES = {
   'accounts/accounts': ['Account', 'AccountCreateParams'],
   'accounts/payment-methods': ['PaymentMethodListResponse'],
-  'accounts/tokens/tokens': ['TokenCreateResponse'],
+  'accounts/tokens/tokens': ['TokenCreateParams', 'TokenCreateResponse'],
   shared: ['Member', 'Subscription'],
   'registrar/registrar': ['WorkflowStatus', 'Registration', 'RegistrarCheckResponse'],
   'registrar/registrations': ['RegistrationCreateParams', 'RegistrationEditParams'],

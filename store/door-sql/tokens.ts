@@ -70,6 +70,13 @@ begin
     return jsonb_build_object('verdict', 'wait', 'waitMs', v_wait + 1);
   end if;
   v_send_by := v_now + from_ms((p->>'httpTimeoutMs')::bigint + 2000);
+  -- Another sender was quicker: a second token would rotate the one that it is sending with from under it.
+  if /* guard:mint-twice else false */ exists (select 1 from provider_tokens t
+       where t.run_id = v_run.run_id and t.class = p->>'class' and t.purpose = p->>'purpose'
+         and t.account = p->>'account' and t.zone = p->>'zone' and t.state = 'live'
+         and t.expires_at - v_now > 2 * (v_send_by - v_now)) /* end */ then
+    return jsonb_build_object('verdict', 'wait', 'waitMs', 1);
+  end if;
   v_expires := date_trunc('second', v_now + from_ms(
     /* guard:token-expiry else (p->>'lifeMs')::bigint */ least((p->>'lifeMs')::bigint, 900000) /* end */));
   v_name := (select i.id from instance i) || '/' || v_run.run_id || '/' || (p->>'purpose') || '/'

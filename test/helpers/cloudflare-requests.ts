@@ -8,6 +8,8 @@ const SCHEMAS = resolve(import.meta.dirname, '../vectors/cloudflare-schemas');
 /** Which type of the package a request's body is of; requests that carry none are listed as such. */
 const BODIES: readonly (readonly [string, string, string | undefined])[] = [
   ['POST', '/accounts', 'AccountCreateParams'],
+  ['POST', '/accounts/*/tokens', 'TokenCreateParams'],
+  ['DELETE', '/accounts/*/tokens/*', undefined],
   ['POST', '/accounts/*/registrar/registrations', 'RegistrationCreateParams'],
   ['PATCH', '/accounts/*/registrar/registrations/*', 'RegistrationEditParams'],
   ['POST', '/zones/*/dns_records/batch', 'RecordBatchParams'],

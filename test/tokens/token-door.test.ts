@@ -245,7 +245,8 @@ test('a token whose mint was under way when the stop committed is never live', a
 
 test('a further token of the same purpose makes the former one due; another sender waits its turn', async () => {
   const { ask, run } = await planned();
-  const first = await granted(ask);
+  const short = { ...ask, lifeMs: 2 * (ask.httpTimeoutMs + 2_000) };
+  const first = await granted(short);
   expect(await door.mint('actions', { ...ask, sender: 'other' })).toMatchObject({
     verdict: 'wait',
   });
@@ -253,6 +254,19 @@ test('a further token of the same purpose makes the former one due; another send
   const second = await granted({ ...ask, sender: 'other' });
   await kept(second, ask);
   expect((await standing(ask))?.row.token_id).toBe(second.tokenId);
+  const due = await dueTokens(scratch.db, run.runId);
+  expect(due.map(({ row }) => [row.name, row.due_why])).toEqual([[first.name, 'rotated']]);
+});
+
+test('whoever comes second takes the token that is there: a second one would take the first from under its sender', async () => {
+  const { ask, run } = await planned();
+  const first = await granted(ask);
+  await kept(first, ask);
+  const late = { ...ask, sender: 'other' };
+  expect(await door.mint('actions', late)).toMatchObject({ verdict: 'wait', waitMs: 1 });
+  expect((await standing(ask))?.row.token_id).toBe(first.tokenId);
+  const careless = await without(scratch.db, ['mint-twice'], () => granted(late));
+  await kept(careless, late);
   const due = await dueTokens(scratch.db, run.runId);
   expect(due.map(({ row }) => [row.name, row.due_why])).toEqual([[first.name, 'rotated']]);
 });

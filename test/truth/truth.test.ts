@@ -49,13 +49,17 @@ test('each call is attempted once, no key is sent twice, and no route is unknown
   expect(truth.requests.filter(({ status }) => status === null || status >= 500)).toEqual([]);
 });
 
-test('nothing is changed but with the credential of the actions, and the upload session it opened', () => {
+test('nothing is changed but with the credential of the actions, a token minted for it, and the upload session it opened', () => {
   const changing = truth.requests.filter(
     ({ method, path }) => method !== 'GET' && !path.endsWith('/domain-check'),
   );
   expect(changing.length).toBeGreaterThan(5);
-  const roles = changing.map(({ role }) => role.replace(/^upload-.*/, 'upload session'));
-  expect(new Set(roles)).toEqual(new Set(['actions', 'upload session']));
+  const roles = changing.map(({ role }) =>
+    role.replace(/^upload-.*/, 'upload session').replace(/^token-.*/, 'minted token'),
+  );
+  expect(new Set(roles)).toEqual(
+    new Set(['actions', 'accounts', 'mint-actions', 'minted token', 'upload session']),
+  );
 });
 
 /** A second run whose site cannot be deployed, so that each of its steps is taken back. */
@@ -84,6 +88,7 @@ test('every change that was asked of Cloudflare has the shape of its own package
     'DomainUpdateParams',
     'RecordBatchParams',
     'RegistrationCreateParams',
+    'TokenCreateParams',
     'UploadCreateParams',
   ]);
 });
