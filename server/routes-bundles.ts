@@ -2,13 +2,14 @@ import { z } from 'zod';
 import {
   BUNDLE_ENTRY,
   BUNDLE_FILES_MAX,
+  bundleProblems,
   credentialIn,
   manifestDigestOf,
   manifestOf,
 } from '../domain/bundle.js';
 import { sha256Hex } from '../domain/canonical.js';
 import { workerProblem } from '../client/worker-syntax.js';
-import { storeBundle } from '../store/bundle-writes.js';
+import { type NewBundle, storeBundle } from '../store/bundle-writes.js';
 import { Problem } from './problem.js';
 import type { Asked, Handler } from './routes.js';
 import { bodyAs } from './routes-runs.js';
@@ -27,6 +28,16 @@ const bundleBody = z.strictObject({
 
 /** Stores a site out of its files' bytes. The digest is of what came; a path of this machine means nothing here. */
 export const postBundle: Handler = async (asked) => {
+  const site = readSite(asked);
+  const made = await storeBundle(asked.parts.gateway.db, site);
+  return {
+    status: made ? 201 : 200,
+    json: { bundle: site.digest, files: site.files.length },
+  };
+};
+
+/** A site as it is uploaded, judged before anything of it is stored. @throws Problem 400, 415, 422 */
+export function readSite(asked: Pick<Asked, 'body' | 'contentType'>): NewBundle {
   const files = partsOf(asked).toSorted((one, other) => (one.path < other.path ? -1 : 1));
   for (const { bytes, path } of files) {
     const text = Buffer.from(bytes).toString('latin1');
@@ -42,14 +53,14 @@ export const postBundle: Handler = async (asked) => {
     size: bytes.byteLength,
     sha256: sha256Hex(bytes),
   }));
-  const digest = manifestDigestOf(manifestOf(entries));
-  const made = await storeBundle(asked.parts.gateway.db, { digest, files });
-  return { status: made ? 201 : 200, json: { bundle: digest, files: files.length } };
-};
+  const [problem] = bundleProblems(entries);
+  if (problem !== undefined) throw new Problem(422, 'bundle-damaged', `not stored: ${problem}`);
+  return { digest: manifestDigestOf(manifestOf(entries)), files };
+}
 
 const refused = (detail: string): Problem => new Problem(422, 'bundle-refused', detail);
 
-function partsOf(asked: Asked): Part[] {
+function partsOf(asked: Pick<Asked, 'body' | 'contentType'>): Part[] {
   return bodyAs(bundleBody, asked).files.map(({ content, path }) => ({
     path,
     bytes: new Uint8Array(Buffer.from(content, 'base64')),

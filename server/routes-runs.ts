@@ -25,7 +25,10 @@ const runBody = z.strictObject({ runId: runIdSchema.optional(), request: z.unkno
 const LISTED_MAX = 100;
 
 /** Reads a body by its schema. @throws Problem 400 naming the first member that does not fit */
-export function bodyAs<T>(schema: z.ZodType<T>, { body, contentType }: Asked): T {
+export function bodyAs<T>(
+  schema: z.ZodType<T>,
+  { body, contentType }: Pick<Asked, 'body' | 'contentType'>,
+): T {
   const parsed = schema.safeParse(parseJson(body, contentType));
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

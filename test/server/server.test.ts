@@ -316,6 +316,7 @@ test('an event is put on record once, in whatever order, and nothing of it is be
 test.each([
   ['a bad signature', () => deliver(eventOf('evt_9'), { secret: 'whsec_other' }), 400],
   ['no signature', () => deliver(eventOf('evt_9'), { header: '' }), 400],
+  ['an empty one', () => deliver(eventOf('evt_9'), { header: 't=1795251960,v1=' }), 400],
   ['a signature of six minutes ago', () => deliver(eventOf('evt_9'), { ageS: 360 }), 400],
   ['an event of real money', () => deliver(eventOf('evt_9', { livemode: true })), 400],
   ['another account', () => deliver(eventOf('evt_9', { account: 'acct_other' })), 400],
