@@ -140,7 +140,11 @@ function colours(io: Io, terminal: boolean): boolean {
   return terminal && (noColour === undefined || noColour === '') && term !== 'dumb';
 }
 
-function temporalOptions({ temporal }: Config, endpoints: () => Endpoints): ClientOptions {
+/** Where Temporal answers and as whom, by the configuration or by the stack of the data folder. */
+export function temporalOptions(
+  { temporal }: Config,
+  endpoints: () => Endpoints,
+): ClientOptions {
   const own = temporal.address === undefined ? endpoints() : undefined;
   return {
     address: temporal.address ?? own?.temporalAddress ?? '',

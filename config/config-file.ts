@@ -11,6 +11,7 @@ import {
 } from 'yaml';
 import { z } from 'zod';
 import { errorCode, UsageError } from './errors.js';
+import { serverConfigSchema, webhookConfigSchema } from './server-config.js';
 
 export const CONFIG_FILE = 'countersign.config.yaml';
 const SIZE_MAX = 64 * 1024;
@@ -84,6 +85,8 @@ export const configFileSchema = z.strictObject({
   /** Where passkeys sign. In the embedded mode the server's own page unless it stands here. */
   passkeys: passkeysSchema.optional(),
   encryption: encryptionSchema.optional(),
+  /** Where the HTTP server listens, and whose tokens it believes. */
+  server: serverConfigSchema.optional(),
 });
 export type ConfigFile = z.infer<typeof configFileSchema>;
 
@@ -189,6 +192,8 @@ function keyOffset(document: Document, parents: readonly PropertyKey[], key: str
 function knownKeys(parents: readonly PropertyKey[]): string[] {
   if (parents.length === 0) return Object.keys(configFileSchema.shape);
   if (parents[0] === 'notices') return Object.keys(noticesConfigSchema.shape);
+  if (parents[0] === 'server')
+    return Object.keys((parents.length === 1 ? serverConfigSchema : webhookConfigSchema).shape);
   if (parents[0] === 'passkeys') return Object.keys(passkeysSchema.shape);
   if (parents.length === 1) return Object.keys(liveCredentialFilesSchema.shape);
   return Object.keys((parents[1] === 'cloudflare' ? cloudflareCredential : credential).shape);

@@ -12,6 +12,7 @@ import type { RelyingParty } from '../domain/trust.js';
 import { cacheFolder, childEnvironment, stateFolder, type Variables } from './environment.js';
 import { UsageError } from './errors.js';
 import { projectFolder, projectName } from './project.js';
+import type { ServerConfig } from './server-config.js';
 
 export interface LoadOptions {
   readonly env: Variables;
@@ -46,6 +47,8 @@ export interface Config {
   readonly ownerDatabaseUrl: string | undefined;
   readonly temporal: TemporalConfig;
   readonly policyFile: string | undefined;
+  /** How the HTTP server is configured; files as absolute paths. */
+  readonly serving: ServerConfig;
   /** Where passkeys sign; absent in the embedded mode: the server's page. */
   readonly passkeys: RelyingParty | undefined;
   /** Fingerprints of the root keys. */
@@ -105,6 +108,7 @@ export function loadConfig({ env, cwd, args }: LoadOptions): Config {
     databaseUrl: ours.COUNTERSIGN_DATABASE_URL,
     ownerDatabaseUrl: ours.COUNTERSIGN_OWNER_DATABASE_URL,
     temporal: temporalConfig(ours, cwd),
+    serving: servingOf(fromFile, file),
     passkeys: fromFile.passkeys,
     policyFile: absolute(ours.COUNTERSIGN_POLICY, cwd),
     rootKeys: (ours.COUNTERSIGN_ROOT_KEYS ?? '')
@@ -131,6 +135,23 @@ function noticesConfig({ mode, notices = {} }: ConfigFile, file: string): Notice
     ...notices,
     secrets: Object.fromEntries(Object.entries(secrets).map(([name, one]) => [name, at(one)])),
   };
+}
+
+/** On one's own machine `up` says where the server listens, under the one name that passkeys can have there. */
+function servingOf({ mode, server = {} }: ConfigFile, file: string): ServerConfig {
+  const { host, metricsPort, port, publicUrl, webhook } = server;
+  const placed = Object.entries({ publicUrl, host, port, metricsPort, webhook }).find(
+    ([, value]) => value !== undefined,
+  );
+  if (mode === 'embedded' && placed !== undefined)
+    throw new UsageError({
+      what: `"server.${placed[0]}" is for production: the embedded server answers at http://localhost:PORT`,
+      where: file,
+      remedy: 'Take it out; `countersign up` prints where the server answers',
+    });
+  if (webhook === undefined) return server;
+  const at = (name: string): string => path.resolve(path.dirname(file), name);
+  return { ...server, webhook: { ...webhook, secretFiles: webhook.secretFiles.map(at) } };
 }
 
 function readVariables(env: Variables): OurVariables {

@@ -120,9 +120,13 @@ async function assemble(
     planTemporal(options, ports),
   ]);
   for (const note of temporal.notes) onProgress(`Temporal: ${note}`);
-  const endpoints = endpointsOf(options, database.url, temporal, ports);
+  const places = endpointsOf(options, database.url, temporal, ports);
+  const services = options.services(places, ports);
+  // Under the one name that a browser lets a page of this machine have passkeys for.
+  const serves = services.some(({ name }) => name === 'server');
+  const serverUrl = `http://localhost:${ports.server}`;
+  const endpoints = serves ? { ...places, serverUrl } : places;
   writeEndpoints(dataDir, endpoints);
-  const services = options.services(endpoints, ports);
   const plan = (spec: ServiceSpec): ChildPlan => planService(spec, options);
   await Promise.all([
     ...[database.plan, temporal.plan].filter((part) => part !== undefined).map(launch),

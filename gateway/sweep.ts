@@ -4,7 +4,7 @@ import type { EffectId, RunId } from '../domain/ids.js';
 import { formatAmount } from '../domain/money.js';
 import type { EffectStep } from '../domain/steps.js';
 import { insertTemporalEnd, openCaseOnce } from '../store/run-rows.js';
-import { effectsDue, openRuns, rememberTemporal } from '../store/sweep-rows.js';
+import { effectsDue, noteSweep, openRuns, rememberTemporal } from '../store/sweep-rows.js';
 import type { EffectRow } from './door-contract.js';
 import { readBack } from './effect.js';
 import type { Effect } from './effect.js';
@@ -54,6 +54,7 @@ export async function sweep(parts: Parts, deps: SweepDeps): Promise<Swept> {
   await sweepGates(parts.db);
   const effects = await sweepEffects(parts);
   const runs = await sweepRuns(parts, deps);
+  await noteSweep(parts.db);
   return { ...effects, repairs: runs.repairs, cases: effects.cases + runs.cases };
 }
 

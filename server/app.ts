@@ -27,7 +27,7 @@ const HEADERS = {
 export function createApp(parts: ServerParts): Hono {
   const app = new Hono();
   const own = new URL(parts.publicUrl);
-  app.use('*', async (c, next) => {
+  app.use('*', async (c: Context, next) => {
     checkOrigin(c, own);
     await next();
   });

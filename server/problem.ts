@@ -1,3 +1,4 @@
+import { RunIdTaken, TemporalUnreachable } from '../client/errors.js';
 import { asStoreFailure } from '../store/failures.js';
 import { Failure } from '../domain/errors.js';
 import type { FailureCode } from '../domain/errors.js';
@@ -42,6 +43,11 @@ const STATUS: Partial<Record<FailureCode, number>> = {
 /** Whatever was thrown as a problem; undefined: nobody foresaw it, and nothing of it is told. */
 export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof Problem) return error;
+  if (error instanceof RunIdTaken)
+    return new Problem(409, 'run-id-taken', 'this run id is taken; choose another');
+  // What was recorded stands: the same key may ask again.
+  if (error instanceof TemporalUnreachable)
+    return new Problem(503, 'temporal-unreachable', 'Temporal does not answer; ask again');
   const known = asStoreFailure(error);
   if (!(known instanceof Failure)) return undefined;
   const status = STATUS[known.code] ?? 409;

@@ -1,15 +1,15 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { Hono } from 'hono';
-import { databaseNow } from '../store/clock.js';
+import type { Hono } from 'hono';
 import { createApp } from './app.js';
+import { healthApp } from './health.js';
 import type { ServerParts } from './parts.js';
 import { Problem, problemResponse } from './problem.js';
 
 export interface RunningServer {
   readonly url: string;
-  /** `/healthz` and `/readyz`, on a port of their own. */
+  /** `/healthz`, `/readyz` and `/metrics`, on a port of their own. */
   readonly healthUrl: string;
   close(): Promise<void>;
 }
@@ -48,24 +48,6 @@ export async function startServer(of: {
 
 const fetchOf = (app: Hono | undefined, request: Request): Response | Promise<Response> =>
   app?.fetch(request) ?? problemResponse(new Problem(503, 'starting', 'not ready yet'));
-
-/** Alive: this process answers. Ready: the control database does too. */
-function healthApp({ gateway }: ServerParts): Hono {
-  const app = new Hono();
-  app.get('/healthz', (c) => c.json({ status: 'ok' }));
-  app.get('/readyz', async (c) => {
-    try {
-      await databaseNow(gateway.db);
-      return c.json({ status: 'ok' });
-    } catch {
-      return problemResponse(
-        new Problem(503, 'store-unavailable', 'the control database does not answer'),
-      );
-    }
-  });
-  app.notFound(() => problemResponse(new Problem(404, 'route-unknown', 'no such route')));
-  return app;
-}
 
 async function listen(
   host: string,

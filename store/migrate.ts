@@ -16,6 +16,7 @@ import { identity } from './migrations/0020-identity.js';
 import { registerChanges } from './migrations/0021-register-changes.js';
 import { webhookEvents } from './migrations/0030-webhook-events.js';
 import { http } from './migrations/0031-http.js';
+import { swept } from './migrations/0032-swept.js';
 import { providerTokens } from './migrations/0080-provider-tokens.js';
 import { credentialStates } from './migrations/0081-credential-states.js';
 import { casesToAct } from './migrations/0060-cases.js';
@@ -56,6 +57,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0021-register-changes': migration(registerChanges),
   '0030-webhook-events': migration(webhookEvents),
   '0031-http': migration(http),
+  '0032-swept': migration(swept),
   '0080-provider-tokens': migration(providerTokens),
   '0081-credential-states': migration(credentialStates),
   '0060-cases': migration(casesToAct),

@@ -73,7 +73,7 @@ export const WRITES: Readonly<Record<RoleName, Writes>> = {
     ],
     provider_tokens: ['update (key_id, nonce, ciphertext)'],
     credential_states: ['insert', 'update', 'delete'],
-    instance: ['update (temporal_namespace, temporal_cluster)'],
+    instance: ['update (temporal_namespace, temporal_cluster, swept_at)'],
   },
   server: SERVER_WRITES,
   reader: {},

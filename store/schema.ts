@@ -55,6 +55,8 @@ export interface InstanceTable {
   temporal_namespace: string | null;
   temporal_cluster: string | null;
   door_digest: string | null;
+  /** When a sweep was last finished, by the real clock. */
+  swept_at: Date | null;
   created_at: Generated<Date>;
 }
 export type InstanceMode = 'embedded' | 'production';

@@ -76,3 +76,20 @@ export async function rememberTemporal(
     .executeTakeFirstOrThrow();
   return { namespace: row.temporal_namespace ?? '', cluster: row.temporal_cluster ?? '' };
 }
+
+/** Notes that a sweep was finished: by the real clock, for the period is the worker's own timer's. */
+export async function noteSweep(db: Executor): Promise<void> {
+  await db
+    .updateTable('instance')
+    .set({ swept_at: sql<Date>`clock_timestamp()` })
+    .execute();
+}
+
+/** For how long no sweep was finished, in ms; of an instance that never was swept, since it was made. */
+export async function sweptAgoMs(db: Executor): Promise<number> {
+  const { rows } = await sql<{ ago: number }>`
+    select to_ms(clock_timestamp() - coalesce(swept_at, created_at)) as ago from instance`.execute(
+    db,
+  );
+  return rows[0]?.ago ?? 0;
+}

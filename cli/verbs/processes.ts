@@ -21,9 +21,10 @@ export type Role = (typeof ROLES)[number];
 export const PROGRAMS = {
   worker: fileURLToPath(new URL('../programs/worker.js', import.meta.url)),
   sandbox: fileURLToPath(new URL('../programs/sandbox.js', import.meta.url)),
+  server: fileURLToPath(new URL('../programs/server.js', import.meta.url)),
 } as const;
 
-/** `worker`, `sandbox`, `migrate`: one process or job each. */
+/** `worker`, `server`, `sandbox`, `migrate`: one process or job each. */
 export const registerProcesses: Register = (verbs) => {
   verbs
     .add('worker', 'Runs one worker until interrupted', 'countersign worker --role actions')
@@ -36,6 +37,7 @@ export const registerProcesses: Register = (verbs) => {
         return runProgram(context.io, PROGRAMS.worker, ['--role', role]);
       }),
     );
+  addServer(verbs);
   verbs
     .add(
       'sandbox',
@@ -89,6 +91,32 @@ export const registerProcesses: Register = (verbs) => {
       }),
     );
 };
+
+const addServer: Register = (verbs) => {
+  verbs
+    .add('server', 'Runs the HTTP server until interrupted', 'countersign server --port 8080')
+    .option('--port <port>', 'where the API listens; a free one unless given or configured')
+    .option('--metrics-port <port>', 'where /metrics, /healthz and /readyz listen')
+    .action(
+      verbs.run((context, options: ServerOptions) => {
+        const ports = [
+          ...(options.port === undefined ? [] : ['--port', portOf('--port', options.port)]),
+          ...(options.metricsPort === undefined
+            ? []
+            : ['--metrics-port', portOf('--metrics-port', options.metricsPort)]),
+        ];
+        const data = ['--data', context.config.dataDir];
+        const config = options.config === undefined ? [] : ['--config', options.config];
+        return runProgram(context.io, PROGRAMS.server, [...data, ...config, ...ports]);
+      }),
+    );
+};
+
+interface ServerOptions {
+  readonly port?: string;
+  readonly metricsPort?: string;
+  readonly config?: string;
+}
 
 interface SandboxOptions {
   readonly [port: string]: string | boolean | undefined;

@@ -57,7 +57,7 @@ async function up(context: Context, options: UpOptions): Promise<ExitCode> {
 export async function startEmbedded(
   context: Context,
   fresh: boolean,
-  made: (ports: StackPorts) => ServiceSpec[] = (ports) => services(ports),
+  made: (ports: StackPorts) => ServiceSpec[] = (ports) => [...services(ports), serving(ports)],
 ): Promise<Stack> {
   const { config } = context;
   return startStack({
@@ -84,7 +84,7 @@ const SMALL_MACHINE_BYTES = 3 * 1024 ** 3;
 export function services(
   ports: StackPorts,
   memoryBytes = totalmem(),
-  programs: Readonly<typeof PROGRAMS> = PROGRAMS,
+  programs: Pick<typeof PROGRAMS, 'worker' | 'sandbox'> = PROGRAMS,
 ): ServiceSpec[] {
   const roles =
     memoryBytes < SMALL_MACHINE_BYTES ? ['all'] : ['workflows', 'actions', 'compensations'];
@@ -94,7 +94,7 @@ export function services(
     ...['--control-port', String(ports.sandboxControl)],
     ...['--edge-port', String(ports.sandboxEdge)],
     ...['--issuer-port', String(ports.sandboxIssuer)],
-    ...['--audience', `http://127.0.0.1:${ports.server}`],
+    ...['--audience', `http://localhost:${ports.server}`],
   ];
   return [
     { name: 'sandbox', file, args: [programs.sandbox, ...sandboxPorts], early: true },
@@ -104,6 +104,12 @@ export function services(
       args: [programs.worker, '--role', role],
     })),
   ];
+}
+
+/** The HTTP server of the stack. Nothing of the saga leans on it, so the demo does without. */
+export function serving(ports: StackPorts, program: string = PROGRAMS.server): ServiceSpec {
+  const args = ['--port', String(ports.server), '--metrics-port', String(ports.serverMetrics)];
+  return { name: 'server', file: process.execPath, args: [program, ...args] };
 }
 
 async function announce(context: Context, stack: Stack): Promise<void> {
@@ -118,6 +124,7 @@ async function announce(context: Context, stack: Stack): Promise<void> {
       databaseUrlFile: `${dataDir}/endpoints.json`,
       temporalAddress: endpoints.temporalAddress,
       temporalUi: endpoints.temporalUi ?? null,
+      server: endpoints.serverUrl ?? null,
       sandbox: endpoints.sandbox ?? null,
       enrolmentCodeFile: code === undefined ? null : bootstrapFile(dataDir),
     },
@@ -127,6 +134,7 @@ async function announce(context: Context, stack: Stack): Promise<void> {
           ? []
           : [['Temporal UI', style.accent(endpoints.temporalUi)] as const]),
         ['Temporal', endpoints.temporalAddress],
+        ...(endpoints.serverUrl === undefined ? [] : [['server', endpoints.serverUrl] as const]),
         ...(endpoints.sandbox === undefined
           ? []
           : ([

@@ -26,6 +26,11 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     /--api-port "70000"/,
     /0 .*65535/,
   ),
+  'a port of the server that is none': usage(
+    () => ['server', '--metrics-port', '-1'],
+    /--metrics-port "-1"/,
+    /0 .*65535/,
+  ),
   'an unknown verb': usage(() => ['aprove', 'x'], /Unknown command 'aprove'/, /approve/),
   'an unknown option': usage(() => ['runs', '--fase', 'x'], /Unknown option '--fase'/, /--phase/),
   'an argument too many': usage(

@@ -113,7 +113,7 @@ describe('a wrong file or variable is one sentence with its place and a remedy',
     [
       'an unknown key',
       { file: 'mode: embedded\nprovider: live\n' },
-      /yaml:2:1: unknown key "provider"\. Known here: mode, providers, credentials, notices, passkeys, encryption\.$/,
+      /yaml:2:1: unknown key "provider"\. Known here: mode, providers, credentials, notices, passkeys, encryption, server\.$/,
     ],
     [
       'an unknown nested key',

@@ -13,6 +13,7 @@ const FOLDERS = [
   'embedded',
   'gateway',
   'sandbox',
+  'server',
   'store',
   'workers',
   'workflows',

@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { importJWK, SignJWT } from 'jose';
+import type { JWTHeaderParameters, JWTPayload } from 'jose';
 import { pino } from 'pino';
 import { createDocumentReader } from '../../gateway/egress.js';
 import { World } from '../../sandbox/core/world.js';
 import { startIssuer } from '../../sandbox/issuer/start-issuer.js';
 import type { Issuer } from '../../sandbox/issuer/start-issuer.js';
+import { IssuerStore } from '../../sandbox/issuer/store.js';
 import type { ServerParts } from '../../server/parts.js';
 import { startServer } from '../../server/start-server.js';
 import type { RunningServer } from '../../server/start-server.js';
@@ -30,6 +33,8 @@ export interface Ground {
   order(name: string, body?: Record<string, unknown>): unknown;
   agentToken(clientId: string, resource?: string): Promise<string>;
   personToken(sub: string): Promise<string>;
+  /** Signed with the issuer’s own key: only what is in it is wrong. */
+  forge(claims: JWTPayload, header?: Partial<JWTHeaderParameters>): Promise<string>;
   ask(
     method: string,
     path: string,
@@ -114,6 +119,12 @@ export async function openGround(): Promise<Ground> {
     personToken: async (sub) => {
       const { password } = order('issuer-person', { sub }) as { password: string };
       return (await signIn({ issuer: issuer.url, name: sub, password })).access_token;
+    },
+    forge: async (claims, header = {}) => {
+      const [key] = new IssuerStore(dataDir).keys;
+      return new SignJWT(claims)
+        .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: String(key?.kid), ...header })
+        .sign(await importJWK(key ?? {}, 'ES256'));
     },
     ask: async (method, path, { body, headers, key, token } = {}) => {
       keys += 1;

@@ -4,7 +4,13 @@ import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { decodeJwt, SignJWT } from 'jose';
 import Stripe from 'stripe';
+import { sql } from 'kysely';
+import { addAnomaly } from '../../store/anomalies.js';
 import { databaseNow } from '../../store/clock.js';
+import { noteCredentials } from '../../store/credential-states.js';
+import { recordRefusal } from '../../store/refusals.js';
+import { openCaseOnce } from '../../store/run-rows.js';
+import { noteSweep } from '../../store/sweep-rows.js';
 import { admitAs, admit } from '../../gateway/admission.js';
 import { ROUTES } from '../../server/routes.js';
 import { canonicalRequest } from '../../domain/request.js';
@@ -103,6 +109,27 @@ test.each([
   expect([answer.status, answer.json['code']]).toEqual([401, 'token-invalid']);
   expect(JSON.stringify(answer.json)).not.toMatch(/stack|jose|JWS|JWT/);
 });
+
+test.each([
+  ['is for another audience', () => ({ aud: 'https://other.example' }), {}],
+  ['is for nobody', () => ({ aud: undefined }), {}],
+  ['is of another type', () => ({}), { typ: 'JWT' }],
+  ['has expired', (now: number) => ({ iat: now - 900, exp: now - 300 }), {}],
+  ['never expires', () => ({ exp: undefined }), {}],
+  ['would live for a day', (now: number) => ({ exp: now + 86_400 }), {}],
+  ['is of another issuer', () => ({ iss: 'https://issuer.example' }), {}],
+  ['is of the same issuer, written otherwise', () => ({ iss: `${ground.issuer.url}/` }), {}],
+])(
+  'a token that the issuer itself signed is refused when it %s',
+  async (_title, change, header) => {
+    const now = Math.floor(Date.now() / 1_000);
+    const good = await ground.forge(decodeJwt(agent));
+    expect((await ground.ask('GET', '/api/v1/me', { token: good })).status).toBe(200);
+    const token = await ground.forge({ ...decodeJwt(agent), ...change(now) }, header);
+    const answer = await ground.ask('GET', '/api/v1/me', { token });
+    expect([answer.status, answer.json['code']]).toEqual([401, 'token-invalid']);
+  },
+);
 
 test('a key that the issuer signs with anew is found, one that it dropped is refused', async () => {
   ground.order('issuer-rotate-keys');
@@ -372,9 +399,66 @@ test('a bundle is stored once under the digest of its bytes; a credential in it 
   expect([outside.status, outside.json['code']]).toEqual([422, 'bundle-damaged']);
 });
 
+const health = async (path: string) => {
+  const answer = await fetch(`${ground.server.healthUrl}${path}`);
+  return { status: answer.status, text: await answer.text() };
+};
+
+test('metrics count runs, gates, cases, anomalies, notices and refusals, and name nobody', async () => {
+  const { db } = ground.house;
+  await start('counted', agent);
+  await waiting('counted-gate');
+  await openCaseOnce(db, { runId: 'counted', kind: 'double', text: 'two of them' });
+  const sight = { runId: 'counted', kind: 'odd-one', text: 'many', dedupe: 'odd-one:counted' };
+  await db.transaction().execute((tx) => addAnomaly(tx, { ...sight, consequence: 'note' }));
+  await recordRefusal(db, { asked: 'test', reason: 'odd "word"\n', detail: 'ada@example.com' });
+  const { status, text } = await health('/metrics');
+  expect(status).toBe(200);
+  const value = (line: string): number =>
+    Number(
+      text
+        .split('\n')
+        .find((one) => one.startsWith(`${line} `))
+        ?.slice(line.length + 1),
+    );
+  const runs = await db
+    .selectFrom('runs')
+    .select('run_id')
+    .where('end_phase', 'is', null)
+    .execute();
+  expect(value('countersign_runs{state="open"}')).toBeLessThanOrEqual(runs.length);
+  expect(value('countersign_runs{state="open"}')).toBeGreaterThan(1);
+  expect(value('countersign_open_gates')).toBeGreaterThan(0);
+  expect(value('countersign_open_cases{kind="double"}')).toBe(1);
+  expect(value('countersign_anomalies_total{kind="odd-one",consequence="note"}')).toBe(1);
+  expect(value('countersign_notices{state="waiting"}')).toBeGreaterThan(0);
+  expect(value('countersign_refusals_total{reason="unsigned"}')).toBe(2);
+  expect(value('countersign_refusals_total{reason="odd \\"word\\"\\n"}')).toBe(1);
+  expect(text).not.toMatch(/p_ada|pr_owner|counted|example/);
+});
+
+test('it is not ready when no sweep ran for two periods, a rotation failed, or notices were given up', async () => {
+  const { db } = ground.house;
+  const state = async (): Promise<string> => {
+    const { status, text } = await health('/readyz');
+    return `${status} ${(JSON.parse(text) as { problems: string[] }).problems.join()}`;
+  };
+  await noteSweep(db);
+  expect(await state()).toBe('200 ');
+  await sql`update instance set swept_at = clock_timestamp() - interval '121 seconds'`.execute(db);
+  expect(await state()).toMatch(/^503 no sweep/);
+  await noteSweep(db);
+  const of = { name: 'stripe actions', fingerprint: '0'.repeat(12), since: new Date() };
+  await noteCredentials(db, 'worker 1', [{ ...of, problem: 'it was refused' }]);
+  expect(await state()).toMatch(/^503 worker 1: a newer value of stripe actions is not used/);
+  await noteCredentials(db, 'worker 1', [{ ...of, problem: undefined }]);
+  expect(await state()).toBe('200 ');
+  await openCaseOnce(db, { kind: 'notice-failed', text: 'nobody took it' });
+  expect(await state()).toMatch(/^503 1 notices were given up/);
+});
+
 test('health answers on a port of its own, and no token is ever logged', async () => {
-  for (const path of ['/healthz', '/readyz'])
-    expect((await fetch(`${ground.server.healthUrl}${path}`)).status).toBe(200);
+  expect((await health('/healthz')).status).toBe(200);
   expect((await fetch(`${ground.server.healthUrl}/api/v1/me`)).status).toBe(404);
   expect((await ground.ask('GET', '/healthz')).status).toBe(404);
   const metadata = await ground.ask('GET', '/.well-known/oauth-protected-resource');
