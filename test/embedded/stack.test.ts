@@ -33,7 +33,7 @@ const folders: string[] = [];
 const stacks: Stack[] = [];
 
 beforeAll(async () => {
-  compiled = await compileFolders(['config', 'embedded']);
+  compiled = await compileFolders(['config', 'domain', 'embedded']);
 });
 afterAll(() => {
   for (const folder of folders) removeDataFolder(folder);
