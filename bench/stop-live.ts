@@ -79,7 +79,7 @@ export async function measureStops(house: House, of: Measured): Promise<StopTime
     }
     return times;
   } finally {
-    await Promise.all(senders.map(({ end }) => end()));
+    await Promise.all(senders.map((sender) => sender.end()));
   }
 }
 
@@ -129,8 +129,8 @@ async function stopped(
     obeyedAt = (await databaseNow(house.db)).toISOString();
   });
   let broken: Error | undefined;
-  obeying.catch((error: Error) => {
-    broken = error;
+  obeying.catch((error: unknown) => {
+    broken = error instanceof Error ? error : new Error(String(error));
   });
   const lives = (): void => {
     if (broken !== undefined) throw broken;
@@ -181,7 +181,7 @@ async function logged({ db }: House, kind?: string): Promise<number> {
     .select(({ fn }) => fn.max('idx').as('idx'))
     .$if(kind !== undefined, (all) => all.where('kind', '=', kind ?? ''))
     .executeTakeFirst();
-  return Number(last?.idx ?? 0);
+  return last?.idx ?? 0;
 }
 
 /** Sends let through after an entry of the log. */
