@@ -33,6 +33,7 @@ const WORDS: Readonly<Record<string, string>> = {
     'the policy does not let you pass this gate alone, here and for these steps',
   'break-glass-too-long': 'that is longer than the policy lets it last',
   'break-glass-expired': 'its time is over',
+  'break-glass-passkey': 'in production only a passkey breaks the glass, no key file',
   'break-glass-review-open':
     'somebody else has to review the last break-glass first (countersign cases)',
   'case-unknown': 'there is no such case',

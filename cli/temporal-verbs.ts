@@ -12,6 +12,8 @@ export const TEMPORAL_VERBS = {
   'why <run>': 'Says what a run waits for, of whom, and the exact next command',
   'approve <run>': 'Shows the card of an open gate and signs an approval',
   'reject <run>': 'Rejects what an open gate asks, with a reason',
+  'break-glass <run>':
+    'Passes an open gate alone, as the policy allows one person; reviewed by another',
   stop: 'The off switch: no new effect from now on; runs unwind, or hold still with --hold',
   resume: 'Lifts a stop, or lets a held run go on; signed',
   'resolve <run>': 'The way on for a stuck run; signed',

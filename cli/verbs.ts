@@ -1,6 +1,7 @@
 import type { Register } from './cli.js';
 import { registerCases } from './verbs/cases.js';
 import { registerDemo } from './verbs/demo.js';
+import { registerBreakGlass } from './verbs/break-glass.js';
 import { registerDecide } from './verbs/decide.js';
 import { registerInbox } from './verbs/inbox.js';
 import { registerLedger } from './verbs/ledger.js';
@@ -28,6 +29,7 @@ export const REGISTERS: readonly Register[] = [
   registerRuns,
   registerInbox,
   registerDecide,
+  registerBreakGlass,
   registerWithdraw,
   registerStop,
   registerSigned,

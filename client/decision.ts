@@ -13,6 +13,7 @@ import {
   type ResumeMessage,
   type ResumeStatement,
 } from '../domain/documents.js';
+import type { BreakGlassMessage, BreakGlassStatement } from '../domain/break-glass-documents.js';
 import type { CloseCaseMessage, CloseCaseStatement } from '../domain/close-case.js';
 import { canonicalBytes, digestOfBytes, parseCanonical, utf8 } from '../domain/canonical.js';
 import type { Digest } from '../domain/ids.js';
@@ -120,6 +121,24 @@ export function signDecision(
     actionDigest: verified.digest,
     keyId: key.keyId,
     ...deciding,
+  };
+  return { ...statement, signature: signatureOver(statement, key) };
+}
+
+/** Signs that one person passes a gate alone, over a gate that was verified, and shown, here. */
+export function signBreakGlass(
+  verified: VerifiedGate,
+  of: Pick<BreakGlassStatement, 'approver' | 'decidedAt' | 'expiresAt' | 'reason'>,
+  key: SigningKey,
+): Signed<BreakGlassMessage> {
+  const statement: BreakGlassStatement = {
+    type: 'countersign.break-glass.v1',
+    instance: verified.gate.instance,
+    runId: verified.gate.runId,
+    gateId: verified.gate.gateId,
+    actionDigest: verified.digest,
+    keyId: key.keyId,
+    ...of,
   };
   return { ...statement, signature: signatureOver(statement, key) };
 }

@@ -5,12 +5,8 @@ import {
   type WorkflowClient,
   type WorkflowHandle,
 } from '@temporalio/client';
-import type {
-  DecideMessage,
-  ResolveMessage,
-  ResumeMessage,
-  StopMessage,
-} from '../domain/documents.js';
+import type { GateWord } from '../domain/break-glass-documents.js';
+import type { ResolveMessage, ResumeMessage, StopMessage } from '../domain/documents.js';
 import { workflowIdOf, type RunId } from '../domain/ids.js';
 import type { RunState } from '../domain/plan.js';
 import { ENDS } from '../domain/steps.js';
@@ -30,9 +26,9 @@ export interface RunHandle {
   readonly runId: RunId;
   readonly workflowId: string;
   /** Sends a signed decision as a plain signal; whether it counted is seen in `state`. */
-  decide(message: DecideMessage): Promise<void>;
+  decide(message: GateWord): Promise<void>;
   /** The same as an update: answers whether it was accepted, and if not why. @throws NoWorker */
-  decideNow(message: DecideMessage): Promise<DecisionVerdict>;
+  decideNow(message: GateWord): Promise<DecisionVerdict>;
   /** Where it is, what it holds, what it waits for; of an ended run its final report. @throws NoWorker */
   state(): Promise<RunState>;
   /** Calls `onChange` with each new state until the run ends; resolves to the last. Never throws for how it ended. */
@@ -97,7 +93,7 @@ async function decideNow(
   client: WorkflowClient,
   handle: WorkflowHandle,
   runId: RunId,
-  message: DecideMessage,
+  message: GateWord,
 ): Promise<DecisionVerdict> {
   try {
     return await client.connection.withDeadline(Date.now() + UPDATE_DEADLINE_MS, () =>

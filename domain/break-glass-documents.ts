@@ -1,20 +1,21 @@
 import { z } from 'zod';
 import {
+  decideMessageSchema,
   digestSchema,
-  ed25519SignatureSchema,
   gateIdSchema,
   instanceSchema,
   instantSchema,
   keyIdSchema,
   personIdSchema,
   runIdSchema,
+  signatureSchema,
 } from './documents.js';
 import { wordsProblem } from './untrusted.js';
 
 export const BREAK_GLASS_TYPE = 'countersign.break-glass.v1';
 
 /** A reason that says something: whoever reviews it has nothing else. */
-const reason = z
+export const breakGlassReason = z
   .string()
   .refine((text) => text.trim().length >= 10, 'say in at least ten characters why')
   .refine((text) => wordsProblem(text) === undefined, 'plain words, at most 500 characters');
@@ -31,16 +32,23 @@ const members = {
   decidedAt: instantSchema,
   /** The last moment before which it may be used. */
   expiresAt: instantSchema,
-  reason,
+  reason: breakGlassReason,
 };
 /** One named person passes one gate alone. The signature is of the kinds that a decision's may be. */
 export const breakGlassSchema = z.strictObject(members);
 export type BreakGlassStatement = z.infer<typeof breakGlassSchema>;
 export const breakGlassMessageSchema = z.strictObject({
   ...members,
-  signature: ed25519SignatureSchema,
+  signature: signatureSchema,
 });
 export type BreakGlassMessage = z.infer<typeof breakGlassMessageSchema>;
+
+/** Whatever a person may say at a gate, signed: what the `decide` message carries. */
+export const gateWordSchema = z.discriminatedUnion('type', [
+  decideMessageSchema,
+  breakGlassMessageSchema,
+]);
+export type GateWord = z.infer<typeof gateWordSchema>;
 
 /** Does a message claim to be one? Its shape is judged afterwards. */
 export const claimsBreakGlass = (message: unknown): boolean =>

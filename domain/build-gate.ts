@@ -46,6 +46,8 @@ export interface CardInput {
   readonly site: { readonly files: number; readonly bytes: number };
   /** The former revision of this gate: its card and actions, to name the differences. */
   readonly previous?: { readonly card: CardDocument; readonly actions: readonly ActionDocument[] };
+  /** Gates of this run that one person passed alone, and who. */
+  readonly passedAlone?: readonly { readonly gateId: string; readonly person: string }[];
 }
 
 const PERSON = /^p_[a-z0-9][a-z0-9_-]{0,62}$/;

@@ -72,6 +72,8 @@ export interface NotesInput {
   readonly owner: string;
   /** The agents that this one acts for, outermost first, each with its owner. */
   readonly via: readonly { readonly agent: string; readonly owner: string }[];
+  /** Gates of this run that one person passed alone, and who. */
+  readonly passedAlone?: readonly { readonly gateId: string; readonly person: string }[];
 }
 
 const answeredFor = ({ agent, owner }: NotesInput['via'][number]): string =>
@@ -79,7 +81,7 @@ const answeredFor = ({ agent, owner }: NotesInput['via'][number]): string =>
 
 /** What an approver must know beyond the list of actions. */
 export function notesOf(
-  { quote, policy, plan, owner, via, gate, request, nowMs }: NotesInput,
+  { quote, policy, plan, owner, via, gate, request, nowMs, passedAlone = [] }: NotesInput,
   covered: readonly PlanStep[],
 ): string[] {
   const covers = (name: string): boolean => covered.some(({ step }) => step === name);
@@ -88,6 +90,8 @@ export function notesOf(
   if (request.data !== undefined) notes.push(`The product is to hold ${request.data} data.`);
   for (const { text } of plan.anomalies ?? []) notes.push(`Unusual: ${text}.`);
   if (via.length > 0) notes.push(`Asked through ${via.map(answeredFor).join(', then ')}.`);
+  for (const { gateId, person } of passedAlone)
+    notes.push(`${person} passed the gate ${gateId} of this run alone, by break-glass.`);
   if (policy.solo)
     notes.push(`One person governs here: this may be approved by its owner, ${owner}.`);
   if (needsWord(quote) && quote.customer.kind === 'adopt' && plan.gates[0]?.gate === gate)

@@ -1,5 +1,5 @@
 import { evaluateRule } from './approval-rule.js';
-import { glassRefusal, readBreakGlass, type ReceivedGlass } from './break-glass.js';
+import { judgeGlass, readBreakGlass, type ReceivedGlass } from './break-glass.js';
 import type { Roles } from './build-gate.js';
 import { digestOf, digestOfBytes, parseCanonical, utf8 } from './canonical.js';
 import {
@@ -117,16 +117,17 @@ function glassOver(
 ): Broken | { readonly reason: string } | undefined {
   const [glass] = use.decisions.flatMap(({ message }) => glassIn(message));
   if (glass === undefined || use.policy === undefined) return undefined;
-  const reason = glassRefusal(glass, {
+  const verdict = judgeGlass(glass, {
     instance: use.instance,
     gate: { document: gate, digest: digestOfBytes(utf8(use.gate.document)), state: use.gate.state },
     steps: [use.action.step],
     register: use.register,
+    relyingParty: use.relyingParty,
     policy: use.policy,
     roles: use.roles,
     nowMs: use.nowMs,
   });
-  if (reason !== undefined) return { reason };
+  if (!verdict.stands) return { reason: verdict.reason };
   return { persons: [glass.message.approver], decisions: [glass.sha256] };
 }
 

@@ -1,5 +1,5 @@
-import { glassRefusalAtReceipt, readBreakGlass } from '../domain/break-glass.js';
-import type { GlassRefusal, ReceivedGlass } from '../domain/break-glass.js';
+import { judgeGlassAtReceipt, readBreakGlass } from '../domain/break-glass.js';
+import type { GlassVerdict, ReceivedGlass } from '../domain/break-glass.js';
 import type { Claim } from '../domain/group-evidence.js';
 import { digestOfBytes, utf8 } from '../domain/canonical.js';
 import { cardSchema } from '../domain/documents.js';
@@ -7,6 +7,7 @@ import { parseGateId } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { Policy } from '../domain/policy/schema.js';
 import { ProtocolError } from '../domain/reasons.js';
+import type { AssertionFacts } from '../domain/webauthn.js';
 import { insertGlass, lockGlasses, openReviews, runsGlassUntil } from '../store/break-glasses.js';
 import { databaseNow } from '../store/clock.js';
 import type { Executor } from '../store/connect.js';
@@ -15,17 +16,19 @@ import { tellOfGate } from '../store/gate-notices.js';
 import { closeGate, lockGate } from '../store/gate-rows.js';
 import { appendLog } from '../store/log.js';
 import type { Row } from '../store/schema.js';
+import { believingRegister } from './believed.js';
 import type { DecisionVerdict } from './contract.js';
 import { gateRecordOf, granting, recordDecision, refuse } from './decisions.js';
-import type { Road } from './decisions.js';
-import type { Parts } from './parts.js';
+import type { Recording, Road } from './decisions.js';
+import { signatureText } from './orders.js';
 import { policyInForce } from './policy.js';
 import { loadRun } from './record.js';
-import { readRegister, rolesOf } from './roles.js';
+import { rolesOf } from './roles.js';
+import { spendCounter } from './spend-counter.js';
 
 /** Takes what came for a gate: a decision, or the word of somebody who passes it alone. Never throws for a bad message. */
 export async function recordWord(
-  parts: Parts,
+  parts: Recording,
   runId: RunId,
   message: unknown,
   road: Road,
@@ -51,7 +54,7 @@ export async function recordWord(
  * owes, and with its notice. Cap, stop, door and every check of the effect stay as they are. A refusal is recorded.
  */
 async function breakGlass(
-  parts: Parts,
+  parts: Recording,
   runId: RunId,
   glass: ReceivedGlass,
   road: Road,
@@ -64,9 +67,12 @@ async function breakGlass(
     if (gate === undefined) return { accepted: false, reason: 'gate-unknown' };
     if ((await readDecisionRow(tx, glass)) !== undefined)
       return { accepted: true, gateState: gate.state, approver };
-    const reason = await refusalNow(parts, tx, { run: run.row, gate, policy, glass });
-    if (reason !== undefined) return { accepted: false, reason, gateState: gate.state };
-    await accept(tx, { run: run.row, gate, glass, road });
+    const judged = await judgedNow(parts, tx, { run: run.row, gate, policy, glass });
+    const reason = judged.stands ? await spendCounter(tx, judged.signed) : judged.reason;
+    if (!judged.stands || reason !== undefined)
+      return { accepted: false, reason: reason ?? 'malformed', gateState: gate.state };
+    const { assertion } = judged.signed;
+    await accept(tx, { run: run.row, gate, glass, road, assertion });
     return { accepted: true, gateState: 'granted', approver };
   });
   if (!verdict.accepted)
@@ -85,53 +91,59 @@ interface Passing {
   readonly glass: ReceivedGlass;
 }
 
-async function refusalNow(
-  parts: Parts,
+async function judgedNow(
+  parts: Recording,
   tx: Executor,
   { run, gate, glass, policy }: Passing & { readonly policy: Policy },
-): Promise<GlassRefusal | undefined> {
+): Promise<GlassVerdict> {
   const { approver, keyId, expiresAt } = glass.message;
-  const refusal = glassRefusalAtReceipt(glass, {
+  const verdict = judgeGlassAtReceipt(glass, {
     instance: parts.instance,
     gate: gateRecordOf(gate),
     steps: cardSchema.parse(JSON.parse(gate.card)).actions.map(({ step }) => step),
-    register: await readRegister(tx, { persons: [approver], keys: [keyId] }),
+    register: await believingRegister(tx, parts, { persons: [approver], keys: [keyId] }),
+    relyingParty: parts.trust.relyingParty,
     policy,
     roles: await rolesOf(tx, run),
     nowMs: (await databaseNow(tx)).getTime(),
   });
-  if (refusal !== undefined) return refusal;
+  if (!verdict.stands) return verdict;
   // Two at once would not see each other's review: the second waits here for the first.
   await lockGlasses(tx);
   const reviews = await openReviews(tx);
   const own = reviews.filter(
     ({ run_id, person_id }) => run_id === run.run_id && person_id === approver,
   );
-  if (own.length < reviews.length) return 'break-glass-review-open';
+  const open = { stands: false, reason: 'break-glass-review-open' } as const;
+  if (own.length < reviews.length) return open;
   // A later gate of the same run is the same emergency, as long as the first word for it lasts.
   const until = own.length === 0 ? undefined : await runsGlassUntil(tx, run.run_id);
-  return until !== undefined && new Date(expiresAt).getTime() > until.getTime()
-    ? 'break-glass-review-open'
-    : undefined;
+  return until !== undefined && new Date(expiresAt).getTime() > until.getTime() ? open : verdict;
 }
 
 async function accept(
   tx: Executor,
-  { run, gate, glass, road }: Passing & { readonly road: Road },
+  {
+    run,
+    gate,
+    glass,
+    road,
+    assertion,
+  }: Passing & { readonly road: Road; readonly assertion: AssertionFacts | undefined },
 ): Promise<void> {
   const { approver, keyId, expiresAt, reason, signature } = glass.message;
   await insertDecision(tx, {
     sha256: glass.sha256,
     statementSha256: glass.statementSha256,
     evidence: [],
-    assertion: undefined,
+    assertion,
     gateId: gate.gate_id,
     runId: run.run_id,
     person: approver,
     keyId,
     decision: 'approve',
     message: glass.canonical,
-    signature: signature.value,
+    signature: signatureText(signature),
     reason,
     road,
   });

@@ -11,6 +11,7 @@ import type { OpenGate, Plan, Quote } from '../domain/plan.js';
 import { capsFor } from '../domain/policy/caps.js';
 import { escalationPercentOf, reminderPercentOf } from '../domain/policy/notices.js';
 import { bundleSize } from '../store/bundle-files.js';
+import { gatesPassedAlone } from '../store/break-glasses.js';
 import { databaseNow } from '../store/clock.js';
 import type { Executor } from '../store/connect.js';
 import { STATES, sqlState } from '../store/failures.js';
@@ -176,6 +177,7 @@ async function writeGate(parts: Parts, tx: Executor, of: Opening): Promise<Row<'
     roles,
     caps: of.uses,
     site,
+    passedAlone: await gatesPassedAlone(tx, run.runId),
     ...(previous === undefined ? {} : { previous }),
   });
   const openMs = durationToMs(inForce.policy.expiry) ?? 0;

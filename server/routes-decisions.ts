@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { decideMessageSchema, digestSchema, gateIdSchema } from '../domain/documents.js';
+import { gateWordSchema } from '../domain/break-glass-documents.js';
+import { digestSchema, gateIdSchema } from '../domain/documents.js';
 import type { DecideMessage } from '../domain/documents.js';
 import type { RunId } from '../domain/ids.js';
 import type { DecisionVerdict } from '../gateway/contract.js';
-import { recordDecision } from '../gateway/decisions.js';
+import { recordWord } from '../gateway/break-glass.js';
 import { recordSessionReject } from '../gateway/session-reject.js';
 import { parseJson } from './body.js';
 import { sessionOf } from './caller.js';
@@ -47,11 +48,11 @@ async function recorded(asked: Asked) {
     const verdict = await recordSessionReject(gateway, runId, { session, reject });
     return { row, verdict, wake: wakeOf(asked, session.sessionId, reject) };
   }
-  const message = decideMessageSchema.safeParse(body);
+  const message = gateWordSchema.safeParse(body);
   // guard: somebody else's signed decision is theirs to send.
   if (!message.success || message.data.approver !== session.person)
     throw new Problem(403, 'approver-foreign', 'this is no decision of the one who signed in');
-  const verdict: DecisionVerdict = await recordDecision(gateway, runId, body, 'http');
+  const verdict: DecisionVerdict = await recordWord(gateway, runId, body, 'http');
   return { row, verdict, wake: message.data };
 }
 

@@ -31,6 +31,21 @@ export async function runsGlassUntil(tx: Executor, runId: string): Promise<Date 
   return rows[0]?.until ?? undefined;
 }
 
+/** The last gates of a run that one person passed alone, for the cards of its later ones: three tell enough. */
+export async function gatesPassedAlone(
+  tx: Executor,
+  runId: string,
+): Promise<{ gateId: string; person: string }[]> {
+  const rows = await tx
+    .selectFrom('break_glasses')
+    .select(['gate_id as gateId', 'person_id as person'])
+    .where('run_id', '=', runId)
+    .orderBy('recorded_at', 'desc')
+    .limit(3)
+    .execute();
+  return rows.reverse();
+}
+
 /** Writes a break-glass with the review that somebody else owes for it; answers the number of that case. */
 export async function insertGlass(
   tx: Executor,

@@ -6,8 +6,10 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { DecisionVerdict } from '../activities/api.js';
-import { decideMessageSchema, stopMessageSchema } from '../domain/documents.js';
-import type { DecideMessage, StopMessage } from '../domain/documents.js';
+import { gateWordSchema } from '../domain/break-glass-documents.js';
+import type { GateWord } from '../domain/break-glass-documents.js';
+import { stopMessageSchema } from '../domain/documents.js';
+import type { StopMessage } from '../domain/documents.js';
 import type { RunId } from '../domain/ids.js';
 import type { OpenGate } from '../domain/plan.js';
 import { decideSignal, decideUpdate, resolveSignal, resumeSignal, stopSignal } from './messages.js';
@@ -115,7 +117,7 @@ export class Inbox {
   }
 
   #isMeantForGate(message: unknown): boolean {
-    const parsed = decideMessageSchema.safeParse(message);
+    const parsed = gateWordSchema.safeParse(message);
     return (
       parsed.success &&
       parsed.data.gateId === this.#gate?.gateId &&
@@ -129,7 +131,7 @@ export class Inbox {
       throw ApplicationFailure.nonRetryable(`decide: ${why}`, 'REQUEST_INVALID');
     };
     if (tooLarge(message)) refuse('the message is larger than 16 KiB');
-    const parsed = decideMessageSchema.safeParse(message);
+    const parsed = gateWordSchema.safeParse(message);
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
       refuse(`malformed at ${issue?.path.join('.') ?? 'the top'}: ${issue?.message ?? 'unknown'}`);
@@ -137,7 +139,7 @@ export class Inbox {
       refuse(`gate ${parsed.data.gateId} is not open`);
   }
 
-  async #answer(message: DecideMessage): Promise<DecisionVerdict> {
+  async #answer(message: GateWord): Promise<DecisionVerdict> {
     const [verdict] = await this.#record('update', [message]);
     if (verdict === undefined)
       throw ApplicationFailure.nonRetryable(

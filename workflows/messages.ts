@@ -1,12 +1,8 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { DecisionVerdict } from '../activities/api.js';
-import type {
-  DecideMessage,
-  ResolveMessage,
-  ResumeMessage,
-  StopMessage,
-} from '../domain/documents.js';
+import type { GateWord } from '../domain/break-glass-documents.js';
+import type { ResolveMessage, ResumeMessage, StopMessage } from '../domain/documents.js';
 import type { RunState } from '../domain/plan.js';
 
 /** Names that callers, scripts and histories hold. Append-only. */
@@ -21,10 +17,10 @@ export const TASK_QUEUES = {
   compensations: 'countersign-compensations',
 } as const;
 
-/** A signed decision upon a gate. The signal is enough; it answers nothing. */
-export const decideSignal = defineSignal<[DecideMessage]>('decide');
+/** A signed decision upon a gate, or a break-glass. The signal is enough; it answers nothing. */
+export const decideSignal = defineSignal<[GateWord]>('decide');
 /** The same by update: answers at once whether the decision was accepted, and if not why. */
-export const decideUpdate = defineUpdate<DecisionVerdict, [DecideMessage]>('decide');
+export const decideUpdate = defineUpdate<DecisionVerdict, [GateWord]>('decide');
 /** Ends the run by unwinding it, or holds it still. Needs no signature: it is the safe direction. */
 export const stopSignal = defineSignal<[StopMessage]>('stop');
 /** The signed way on for a stuck run. */

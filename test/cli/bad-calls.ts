@@ -54,6 +54,36 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     /a person at a terminal/,
     /not from a pipe/,
   ),
+  'a break-glass without a reason': usage(
+    () => ['break-glass', 'launch-7', '--minutes', '5', '--key', 'key.json'],
+    /--reason/,
+  ),
+  'a break-glass without its minutes': usage(
+    () => ['break-glass', 'launch-7', '--reason', 'nobody answers', '--key', 'key.json'],
+    /--minutes/,
+  ),
+  'a break-glass of more than an hour': usage(
+    () => ['break-glass', 'launch-7', '--reason', 'nobody answers', '--minutes', '61'],
+    /--minutes "61"/,
+    /as few as will do/,
+  ),
+  'a break-glass of half a minute': usage(
+    () => ['break-glass', 'launch-7', '--reason', 'nobody answers', '--minutes', '0.5'],
+    /--minutes "0\.5"/,
+  ),
+  'a break-glass for a reason that says nothing': usage(
+    () => ['break-glass', 'launch-7', '--reason', 'because', '--minutes', '5'],
+    /at least ten characters/,
+    /whoever reviews it/,
+  ),
+  'a break-glass without a key': usage(
+    () => ['break-glass', 'launch-7', '--reason', 'nobody answers', '--minutes', '5'],
+    /--key names no key file/,
+  ),
+  'a break-glass without a terminal': usage(
+    () => 'break-glass launch-7 --reason unreachable --minutes 5 --key key.json'.split(' '),
+    /a person at a terminal/,
+  ),
   'a key file without a terminal': usage(
     () => ['keys', 'new', 'fresh.json'],
     /a person at a terminal/,

@@ -1,15 +1,20 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { canonicalize } from '../../domain/canonical.js';
 import type { BreakGlassMessage } from '../../domain/break-glass-documents.js';
 import type { RunId } from '../../domain/ids.js';
 import type { OpenGate } from '../../domain/plan.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
+import { policyDigestOf } from '../../domain/policy/schema.js';
 import type { Policy } from '../../domain/policy/schema.js';
 import { signStatement } from '../../domain/signature.js';
 import { closeCase } from '../../gateway/close-case.js';
+import { createGateway } from '../../gateway/create-gateway.js';
 import { stop } from '../../gateway/stop.js';
 import { databaseNow } from '../../store/clock.js';
 import { verifyLog } from '../../store/log.js';
-import { admitted, opened, openHouse, perform, refusals } from './house.js';
+import { activatePolicy } from '../../store/policies.js';
+import { Authenticator } from '../helpers/authenticator.js';
+import { admitted, living, opened, openHouse, perform, refusals, sender } from './house.js';
 import type { House } from './house.js';
 import type { Signer } from './people.js';
 
@@ -220,33 +225,128 @@ test('until another person has reviewed it nobody breaks the glass for another r
   expect(await say(other, await glassOf(other, gate))).toMatchObject({ accepted: true });
 });
 
-test('neither a cap, nor a stop, nor a denial is passed by it', async () => {
-  const [runId, gate] = await atGate();
-  await say(runId, await glassOf(runId, gate));
+/** Bob has passed the gate alone, and what needs nobody's word is done: the next step stands on his alone. */
+async function broken(name = 'launch'): Promise<[RunId, OpenGate]> {
+  const [runId, gate] = await atGate(name);
+  expect(await say(runId, await glassOf(runId, gate))).toMatchObject({ accepted: true });
+  await perform(house, runId, 'create-customer');
+  return [runId, gate];
+}
+const inForce = (override: Partial<Policy>): Promise<unknown> => {
+  const policy = policyWith(override);
+  return activatePolicy(house.db, {
+    digest: policyDigestOf(policy),
+    document: canonicalize(policy),
+    activatedBy: 'test',
+  });
+};
+
+test('a stop covers what was passed by it, at the step that stands on it alone', async () => {
+  const [runId] = await broken();
   await stop(house.parts, { scope: `run/${runId}`, reason: 'x', by: 'p_ada', proven: true });
-  await expect(perform(house, runId, 'create-customer')).rejects.toMatchObject({ code: 'FENCED' });
-  await reopen({ caps: { ...builtInPolicy().caps, principalProvider: '18.99 USD' } });
-  const capped = await admitted(house, 'capped');
-  await expect(house.gateway.openGate(capped, 'plan')).rejects.toMatchObject({
+  await expect(perform(house, runId, 'link-account')).rejects.toMatchObject({ code: 'FENCED' });
+});
+
+test('a cap holds against what was passed by it', async () => {
+  const [runId] = await broken();
+  await perform(house, runId, 'link-account');
+  await inForce({ caps: { ...builtInPolicy().caps, principalProvider: '18.99 USD' } });
+  await expect(perform(house, runId, 'start-subscription')).rejects.toMatchObject({
     code: 'BUDGET_EXCEEDED',
   });
-  const denied = await admitted(house, 'denied', { domain: { name: 'superseal.xyz', years: 1 } });
-  await expect(house.gateway.openGate(denied, 'plan')).rejects.toMatchObject({
+  expect(living(house)).not.toContain('start-subscription');
+});
+
+test('a denial of the policy holds against what was passed by it', async () => {
+  const [runId] = await broken();
+  await inForce({ services: [] });
+  await expect(perform(house, runId, 'link-account')).rejects.toMatchObject({
     code: 'POLICY_DENIED',
   });
 });
 
-test('a key revoked afterwards, or a rule that left the policy, ends it at the next use', async () => {
-  const [runId, gate] = await atGate();
-  await say(runId, await glassOf(runId, gate));
+test('a key revoked afterwards ends it at the next use', async () => {
+  const [runId] = await broken();
   await house.db
     .updateTable('keys')
     .set({ revoked_at: new Date(), revoked_as: 'compromised' })
     .where('key_id', '=', house.bob.keyId)
     .execute();
-  await perform(house, runId, 'create-customer');
   await expect(perform(house, runId, 'link-account')).rejects.toMatchObject({
     code: 'GRANT_VOID',
     details: { reason: 'key-revoked' },
+  });
+});
+
+test('a rule that left the policy ends it at the next use', async () => {
+  const [runId, gate] = await broken();
+  await inForce({ breakGlass: [] });
+  await expect(perform(house, runId, 'link-account')).rejects.toMatchObject({
+    code: 'GRANT_VOID',
+    details: { reason: 'break-glass-not-allowed' },
+  });
+  expect(await house.gateway.gateStatus(runId, gate.gateId)).toMatchObject({ state: 'void' });
+});
+
+test('later cards of the run say who passed which gate alone', async () => {
+  const [runId, gate] = await broken();
+  const later = await opened(house, runId, 'register-domain');
+  const { notes } = JSON.parse(later.card) as { notes: string[] };
+  expect(notes).toContain(
+    `p_bob passed the gate ${gate.gateId} of this run alone, by break-glass.`,
+  );
+});
+
+test('a passkey breaks the glass, is verified again at the use, and its counter is spent once', async () => {
+  const passkey = new Authenticator();
+  const trust = {
+    rootKeys: [],
+    relyingParty: { rpId: 'localhost', origins: ['http://localhost:4000'] },
+  };
+  const gateway = createGateway({ ...house.parts, trust });
+  const now = await databaseNow(house.db);
+  await house.db
+    .insertInto('keys')
+    .values({
+      key_id: passkey.keyId,
+      person_id: 'p_bob',
+      algorithm: 'ES256',
+      public_key: passkey.publicKey,
+      enrolled_at: now,
+      active_from: now,
+      revoked_at: null,
+      revoked_as: null,
+      compromised_since: null,
+      credential_id: passkey.credentialId,
+      rp_id: 'localhost',
+      handle: passkey.handle,
+      counter: 6,
+      backup_eligible: false,
+    })
+    .execute();
+  const [runId, gate] = await atGate();
+  const { signature, ...statement } = await glassOf(runId, gate, { keyId: passkey.keyId });
+  expect(signature.kind).toBe('ed25519');
+  const message = { ...statement, signature: passkey.sign(statement, { counter: 7 }) };
+  // Where no relying party is configured no passkey counts.
+  expect(await say(runId, message)).toMatchObject({ accepted: false });
+  for (let time = 0; time < 2; time += 1)
+    expect(await gateway.recordDecision(runId, message, 'http')).toMatchObject({
+      accepted: true,
+      gateState: 'granted',
+    });
+  const key = house.db.selectFrom('keys').select('counter');
+  expect(await key.where('key_id', '=', passkey.keyId).execute()).toEqual([{ counter: 7 }]);
+  for (const step of ['create-customer', 'link-account'] as const)
+    expect((await gateway.perform(runId, step, sender())).step).toBe(step);
+});
+
+test('where root keys are pinned, a key that does not lead to them breaks no glass', async () => {
+  const [runId, gate] = await atGate();
+  const trust = { rootKeys: ['A'.repeat(43)] };
+  const gateway = createGateway({ ...house.parts, trust });
+  expect(await gateway.recordDecision(runId, await glassOf(runId, gate), 'signal')).toMatchObject({
+    accepted: false,
+    reason: 'key-unknown',
   });
 });

@@ -1,4 +1,4 @@
-import { decideMessageSchema } from '../../domain/documents.js';
+import { gateWordSchema } from '../../domain/break-glass-documents.js';
 import { Failure } from '../../domain/errors.js';
 import type { GateId, RunId } from '../../domain/ids.js';
 import type { Plan, PlanStep, RunState } from '../../domain/plan.js';
@@ -78,9 +78,10 @@ export class GatewayDouble {
         });
       },
       recordDecision: (_runId, message) => {
-        const parsed = decideMessageSchema.safeParse(message);
+        const parsed = gateWordSchema.safeParse(message);
         if (!parsed.success) return Promise.resolve({ accepted: false, reason: 'malformed' });
-        const { gateId, decision } = parsed.data;
+        const { gateId } = parsed.data;
+        const decision = 'decision' in parsed.data ? parsed.data.decision : 'approve';
         const gate = gateId.split(':')[1] ?? '';
         if (this.gateStates.get(gate)?.state === 'open')
           this.gateStates.set(

@@ -28,6 +28,36 @@ test('an update alone opens a gate, and answers at once who was counted', async 
   });
 });
 
+test('a break-glass comes by update too, and one that says nothing is refused without a trace', async () => {
+  const double = new GatewayDouble();
+  double.gateStates.set('plan', OPEN);
+  await harness.withWorkers(double.gateway(), async () => {
+    const handle = await harness.start();
+    await reached(handle, 'awaiting-approval');
+    const {
+      decidedAt,
+      decision: _,
+      surface: __,
+      ...shared
+    } = decision(handle.workflowId, 'approve');
+    const glass = {
+      ...shared,
+      type: 'countersign.break-glass.v1',
+      runId: handle.workflowId.split('/')[1],
+      decidedAt,
+      expiresAt: '2026-01-01T00:30:00.000Z',
+      reason: 'the shop is down and nobody else answers',
+    };
+    await expect(
+      handle.executeUpdate('decide', { args: [{ ...glass, reason: 'because' }] }),
+    ).rejects.toBeInstanceOf(WorkflowUpdateFailedError);
+    expect(await handle.executeUpdate('decide', { args: [glass] })).toMatchObject({
+      accepted: true,
+    });
+    await expect(handle.result()).resolves.toMatchObject({ phase: 'completed' });
+  });
+});
+
 test('an update of another shape, or for a gate that is not open, is refused without a trace', async () => {
   const double = new GatewayDouble();
   double.gateStates.set('plan', OPEN);
