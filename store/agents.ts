@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { NoticeKind } from '../domain/notices.js';
 import { accountsOf, linkAccountTo, voidAccount, type Linking } from './accounts.js';
 import type { Executor } from './connect.js';
 import { appendLog } from './log.js';
@@ -19,7 +20,7 @@ interface By {
 /** Each notice is of one moment: the same agent may be suspended twice. */
 async function told(
   tx: Executor,
-  kind: string,
+  kind: Extract<NoticeKind, `agent-${string}` | `person-${string}`>,
   payload: Readonly<Record<string, unknown>> & { readonly by: string },
 ): Promise<void> {
   const { rows } = await sql<{ at: Date }>`select countersign_now() as at`.execute(tx);
@@ -47,7 +48,11 @@ export async function setAgentState(
   if (state === 'removed')
     for (const { iss, sub } of await accountsOf(tx, { agent: agentId }))
       await voidAccount(tx, { iss, sub, reason: 'the agent was removed', by });
-  const kinds = { active: 'agent-resumed', suspended: 'agent-suspended', removed: 'agent-removed' };
+  const kinds = {
+    active: 'agent-resumed',
+    suspended: 'agent-suspended',
+    removed: 'agent-removed',
+  } as const;
   await told(tx, kinds[state], { agentId, reason, by });
   return true;
 }

@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
+import type { NoticeKind } from '../domain/notices.js';
 import type { Executor } from './connect.js';
 
 export interface Notice {
-  /** `gate-opened`, `cap-alert`, `case-opened` …: policy chooses by it who is told. */
-  readonly kind: string;
+  /** Policy chooses by it who is told. */
+  readonly kind: NoticeKind;
   /** Names the thing told, for ever: `gate-opened:<gateId>`. Told once. */
   readonly dedupe: string;
   readonly runId?: string;

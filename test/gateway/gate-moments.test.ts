@@ -144,7 +144,7 @@ test.each([
   },
 );
 
-test('nothing is told a millisecond before its moment', async () => {
+test('nothing is told a second before its moment', async () => {
   const runId = await admitted(house);
   await opened(house, runId, 'plan');
   const row = await house.db.selectFrom('gates').selectAll().executeTakeFirstOrThrow();
@@ -158,6 +158,19 @@ test('nothing is told a millisecond before its moment', async () => {
   await house.advance(Number(rows[0]?.ms) - 1_000);
   await sweepGates(house.db);
   expect(await kinds()).toEqual(['gate-opened']);
+});
+
+test('a gate whose notice cannot be written is not opened, and one that is not opened is not told of', async () => {
+  const runId = await admitted(house);
+  await sql`alter table notices add constraint nothing check (kind <> 'gate-opened') not valid`.execute(
+    house.db,
+  );
+  await expect(house.gateway.openGate(runId, 'plan')).rejects.toThrow('nothing');
+  expect(await house.db.selectFrom('gates').select('gate_id').execute()).toEqual([]);
+  await sql`alter table notices drop constraint nothing`.execute(house.db);
+  await stop(house.parts, { scope: `run/${runId}`, reason: 'x', by: 'p_ada', proven: true });
+  await expect(house.gateway.openGate(runId, 'plan')).rejects.toMatchObject({ code: 'FENCED' });
+  expect(await kinds()).not.toContain('gate-opened');
 });
 
 test('an escalation names whom it tells, and lets none of them approve', async () => {
