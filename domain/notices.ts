@@ -29,6 +29,7 @@ export const NOTICE_TITLES = {
   'agent-removed': 'An agent was removed for good',
   'agent-owner': 'Another person answers for an agent',
   'agent-rotated': 'An agent has new credentials',
+  'agent-allowed': 'What an agent may do was changed',
   'person-deactivated': 'A person was deactivated and decides nothing',
   'person-reactivated': 'A person is active again',
   'delegation-given': 'A person delegated something to an agent',
