@@ -1,5 +1,6 @@
 import type { ResumeMessage } from '../domain/documents.js';
 import { databaseNow } from '../store/clock.js';
+import { recordRefusal } from '../store/refusals.js';
 import { standingStop } from '../store/stop-scope.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
@@ -24,6 +25,24 @@ export async function liftFence(
     statementDigest: orderDigestOf(message),
   });
   return lifted ? { lifted } : { lifted: false, reason: 'nothing-to-lift' };
+}
+
+/** The same for whoever brings the statement themselves: a refusal is on record by its reason. */
+export async function liftStop(
+  parts: Pick<Parts, 'db' | 'door' | 'instance' | 'trust'>,
+  message: ResumeMessage,
+): ReturnType<typeof liftFence> {
+  const answer = await liftFence(parts, message);
+  const { scope } = message;
+  // guard: what is tried at the stop without a run to tell of it leaves its trace as well.
+  if (!answer.lifted)
+    await recordRefusal(parts.db, {
+      ...(scope.startsWith('run/') ? { runId: scope.slice('run/'.length) } : {}),
+      asked: 'resume',
+      reason: answer.reason,
+      detail: `resume of ${scope}`,
+    });
+  return answer;
 }
 
 /** Does a signed order to a run count now? `since` is when what it is about began. */

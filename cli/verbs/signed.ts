@@ -9,7 +9,7 @@ import type { ResolveMessage, ResolveStatement, ResumeMessage } from '../../doma
 import { parseInstance, parseRunId } from '../../domain/ids.js';
 import { STEPS, type StepName } from '../../domain/steps.js';
 import { createDoor } from '../../gateway/door.js';
-import { liftFence } from '../../gateway/lift-fence.js';
+import { liftStop } from '../../gateway/lift-fence.js';
 import { orderRepair } from '../../gateway/order-repair.js';
 import { databaseNow } from '../../store/clock.js';
 import { openRunsUnder } from '../../store/overview.js';
@@ -162,7 +162,7 @@ async function resumeRun(
 async function lift(context: Context, message: ResumeMessage): Promise<void> {
   const db = await context.database();
   const instance = parseInstance(await context.instance());
-  const answer = await liftFence(
+  const answer = await liftStop(
     { db, door: createDoor(db), instance, trust: context.trust() },
     message,
   );

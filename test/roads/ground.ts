@@ -134,7 +134,7 @@ async function alone(
 const UNIMPLEMENTED = 12;
 
 /** Fits, with the identity point for R and 0 for S, whatever a lenient verifier is shown. */
-function hollowKey(): SigningKey {
+export function hollowKey(): SigningKey {
   const identity = new Uint8Array(32);
   identity[0] = 1;
   return {
@@ -144,7 +144,7 @@ function hollowKey(): SigningKey {
   };
 }
 
-async function startRogue(address: string): Promise<ChildProcess> {
+export async function startRogue(address: string): Promise<ChildProcess> {
   const file = path.join(import.meta.dirname, 'rogue-worker.mjs');
   const child = spawn(process.execPath, [file, address], { stdio: ['pipe', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
