@@ -97,6 +97,8 @@ export const COVERED: Readonly<Record<string, Readonly<Record<string, Where>>>> 
     ...all(['agents: own <id>', 'agents: rotate <id>', 'delegations: add'], REGISTER),
     ...all(['people: add <person>', 'people: reactivate <person>'], REGISTER),
     'people: link <person>': REGISTER,
+    ...all(['agents: on <id>', 'agents-allow: allow <id>'], REGISTER),
+    ...all(['services: link <id>', 'services: new <id>'], REGISTER),
   },
   routes: {
     'POST /api/v1/runs/:run/decisions': rows('http'),
@@ -112,7 +114,7 @@ export const COVERED: Readonly<Record<string, Readonly<Record<string, Where>>>> 
     ...all(['door_start_read', 'door_record_read', 'finding_seen', 'findings_gone'], OUTCOME),
     ...all(['commitment_seen_ended', 'dispute_read', 'refund_failed'], OUTCOME),
     ...all(['door_rows', 'door_drained', 'door_layers', 'door_enter', 'token_due'], READS),
-    ...all(['renewals_that_fit', 'effects_held'], READS),
+    ...all(['renewals_that_fit', 'effects_held', 'door_still', 'token_still'], READS),
     ...all(['door_stop', 'token_revoked', 'tokens_end'], SAFE),
     ...all(['calls_note', 'calls_take'], none('how often a provider is called; opens nothing')),
     ...all(['anomaly_add', 'log_append', 'log_refusal', 'notice_add', 'open_case'], SAFE),
