@@ -88,6 +88,7 @@ export const COVERED: Readonly<Record<string, Readonly<Record<string, Where>>>> 
     'approve <run>': rows('cli'),
     'reject <run>': rows('cli'),
     'withdraw <run>': rows('cli'),
+    'break-glass: break-glass <run>': file('test/gateway/break-glass.test.ts'),
     'resolve <run>': rows('ordered-repair'),
     resume: rows('lift'),
     'policy: activate <file>': file('test/gateway/activate-policy.test.ts'),
