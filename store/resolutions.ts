@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Database, Executor } from './connect.js';
+import type { Executor } from './connect.js';
 import { appendLog } from './log.js';
 import type { Row } from './schema.js';
 
@@ -11,9 +11,9 @@ export async function readResolution(
   return db.selectFrom('resolutions').selectAll().where('digest', '=', digest).executeTakeFirst();
 }
 
-/** Records a signed word over a stuck step, once. */
+/** Records a signed word over a stuck step, once; the last thing of its transaction. */
 export async function insertResolution(
-  db: Database,
+  tx: Executor,
   of: {
     readonly digest: string;
     readonly runId: string;
@@ -26,30 +26,28 @@ export async function insertResolution(
     readonly reason: string;
   },
 ): Promise<void> {
-  await db.transaction().execute(async (tx) => {
-    const written = await tx
-      .insertInto('resolutions')
-      .values({
-        digest: of.digest,
-        run_id: of.runId,
-        step: of.step,
-        action: of.action,
-        person_id: of.person,
-        key_id: of.keyId,
-        statement: of.statement,
-        signature: of.signature,
-        accepted: true,
-        reason: of.reason,
-        recorded_at: sql<Date>`countersign_now()`,
-      })
-      .onConflict((conflict) => conflict.column('digest').doNothing())
-      .executeTakeFirst();
-    if ((written.numInsertedOrUpdatedRows ?? 0n) === 0n) return;
-    await appendLog(tx, {
-      kind: 'resolved',
-      runId: of.runId,
-      payload: { step: of.step, action: of.action, by: of.person, keyId: of.keyId },
-    });
+  const written = await tx
+    .insertInto('resolutions')
+    .values({
+      digest: of.digest,
+      run_id: of.runId,
+      step: of.step,
+      action: of.action,
+      person_id: of.person,
+      key_id: of.keyId,
+      statement: of.statement,
+      signature: of.signature,
+      accepted: true,
+      reason: of.reason,
+      recorded_at: sql<Date>`countersign_now()`,
+    })
+    .onConflict((conflict) => conflict.column('digest').doNothing())
+    .executeTakeFirst();
+  if ((written.numInsertedOrUpdatedRows ?? 0n) === 0n) return;
+  await appendLog(tx, {
+    kind: 'resolved',
+    runId: of.runId,
+    payload: { step: of.step, action: of.action, by: of.person, keyId: of.keyId },
   });
 }
 
