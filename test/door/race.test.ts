@@ -39,7 +39,11 @@ afterAll(async () => {
   await scratch.close();
 });
 afterEach(async () => {
+  // As a lifting leaves it: a fence gone by itself would leave the other layers of its stop standing.
   await sql`delete from fences`.execute(scratch.db);
+  await sql`update stops set lifted_at = countersign_now() where lifted_at is null`.execute(
+    scratch.db,
+  );
 });
 
 async function newAsk(sender = 'sender'): Promise<AuthorizeAsk> {
