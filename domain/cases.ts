@@ -19,6 +19,16 @@ const OF_EFFECTS = {
       command: look(facts),
     }),
   },
+  'key-compromised': {
+    severity: 'urgent',
+    means: 'An effect was done on the word of a key that has been revoked as compromised since.',
+    who: OPERATOR,
+    closes: 'By a signed `cases close`, once a person has looked at what was done.',
+    propose: (facts) => ({
+      text: 'Ask the person whether they signed this themselves. If not, take the run down or stop it, and look for what else the key has signed; then close the case.',
+      command: closing(facts),
+    }),
+  },
   double: {
     severity: 'urgent',
     means: 'A second object turned up beside the one on record of the same effect.',

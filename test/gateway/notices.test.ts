@@ -72,7 +72,7 @@ const cases = async (): Promise<string[]> =>
   );
 
 test('a gate is told to each place that wants its kind, in full, signed, and once', async () => {
-  await open([OPS, CHAT]);
+  await open([{ ...OPS, kinds: ['gate-opened'] }, CHAT]);
   const runId = await admitted(house, 'launch', { goal: GOAL });
   const gate = await opened(house, runId, 'plan');
   expect(await dispatched({ publicUrl: 'https://countersign.example.com/' })).toEqual({
