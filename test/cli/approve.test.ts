@@ -145,6 +145,13 @@ describe('the first person', () => {
     expect((await call([...bob, '--code', code], [PASSPHRASE])).err).toContain(
       'somebody is enrolled already',
     );
+    // Where one person governs, one word is enough; elsewhere two administrators agree (test/gateway/approver-keys).
+    const alone = { ...policy, solo: true };
+    await activatePolicy(db, {
+      digest: policyDigestOf(alone),
+      document: canonicalize(alone),
+      activatedBy: 'test',
+    });
     const vouched = await call([...bob, '--by', 'ada.json'], [PASSPHRASE, PASSPHRASE]);
     expect(vouched).toMatchObject({ exitCode: 0 });
     const { out } = await call(['people', '--json']);

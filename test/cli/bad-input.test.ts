@@ -15,22 +15,30 @@ let stage: TestStage;
 
 /** A row that no filter lets through to a whole stack would leave something here. */
 interface Left {
+  /** Such as could change something: reads go out by the clock of the workers, whoever calls. */
   readonly requests: number;
   readonly living: number;
   readonly charges: number;
   readonly unknownRoutes: number;
-  /** Every row of every table, by the table's name. */
+  /** Every row of every table, by the table's name, but for what the workers write by the clock. */
   readonly tables: Readonly<Record<string, string>>;
 }
 
+const BY_THE_CLOCK = new Set(['credential_states', 'reconcile_areas', 'reconcile_passes']);
+const standing = ([name, rows]: [string, string]): [string, string] => [
+  name,
+  name === 'instance' ? rows.replace(/"swept_at": "[^"]*"/, '') : rows,
+];
+
 async function left(): Promise<Left> {
-  const { counts } = await stage.truth();
+  const { counts, requests } = await stage.truth();
+  const written = [...(await tables(stage.db))].filter(([name]) => !BY_THE_CLOCK.has(name));
   return {
-    requests: counts['requests'] ?? -1,
+    requests: requests.filter(({ method }) => method !== 'GET').length,
     living: counts['living'] ?? -1,
     charges: counts['charges'] ?? -1,
     unknownRoutes: counts['unknownRoutes'] ?? -1,
-    tables: Object.fromEntries(await tables(stage.db)),
+    tables: Object.fromEntries(written.map(standing)),
   };
 }
 
