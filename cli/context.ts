@@ -141,10 +141,7 @@ function colours(io: Io, terminal: boolean): boolean {
 }
 
 /** Where Temporal answers and as whom, by the configuration or by the stack of the data folder. */
-export function temporalOptions(
-  { temporal }: Config,
-  endpoints: () => Endpoints,
-): ClientOptions {
+export function temporalOptions({ temporal }: Config, endpoints: () => Endpoints): ClientOptions {
   const own = temporal.address === undefined ? endpoints() : undefined;
   return {
     address: temporal.address ?? own?.temporalAddress ?? '',
