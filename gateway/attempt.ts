@@ -5,7 +5,7 @@ import type { Mark } from './deadline.js';
 import type { SettleAsk, Settled } from './door-contract.js';
 import { contextOf, providerFailure } from './effect.js';
 import type { Effect } from './effect.js';
-import { leaveSince } from './leave.js';
+import { type Leave, leaveSince } from './leave.js';
 import type { Classified, Found, SiteFile } from './operation.js';
 import type { Parts } from './parts.js';
 import { detailsOf } from './providers.js';
@@ -57,13 +57,7 @@ export async function attempt(
   };
   try {
     // Within the same few seconds as the send: the world still has to fit what was approved.
-    if (of.sender.signal.aborted)
-      throw new Failure(
-        'PROVIDER_UNAVAILABLE',
-        `${effect.step}: cancelled before anything was sent`,
-      );
-    if (leave.isStale() && !(await leave.renewed()))
-      throw new Failure('PROVIDER_UNAVAILABLE', `${effect.step}: stopped before anything was sent`);
+    await mayStillSend(effect, of.sender, leave);
     const reads = parts.providers.forReading('actions', of.sender.signal);
     await effect.operation.check?.(contextOf(effect, reads, { key, bundle }), effect.params);
   } catch (error) {
@@ -103,6 +97,14 @@ export async function attempt(
   });
   failpoint?.('after-settle');
   return settled;
+}
+
+/** @throws PROVIDER_UNAVAILABLE when the sender was cancelled, or stopped while it slept */
+async function mayStillSend(effect: Effect, sender: Sender, leave: Leave): Promise<void> {
+  const no = (why: string): Failure =>
+    new Failure('PROVIDER_UNAVAILABLE', `${effect.step}: ${why} before anything was sent`);
+  if (sender.signal.aborted) throw no('cancelled');
+  if (leave.isStale() && !(await leave.renewed())) throw no('stopped');
 }
 
 /** A minted token that is refused is used no more; the next attempt has a new one, unless this one was new. */
