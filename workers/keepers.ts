@@ -3,6 +3,7 @@ import type { Parts } from '../gateway/parts.js';
 import { revokeDue, sweepTokens } from '../gateway/revoke.js';
 import { noteCredentials } from '../store/credential-states.js';
 import type { Rotating } from './rotation.js';
+import { repeating } from './repeating.js';
 
 /** A stop makes tokens due; they go within this. In ms. */
 export const REVOKE_EVERY_MS = 500;
@@ -23,15 +24,17 @@ export interface KeeperOptions {
 /** Revokes what is due, deletes leftovers, and takes newer credentials into use. Answers what stops it. */
 export function startKeepers(options: KeeperOptions): () => Promise<void> {
   const { parts, log } = options;
+  const keeping = (everyMs: number, what: string, body: () => Promise<void>) =>
+    repeating({ everyMs, log, unfinished: 'not done', fields: { what } }, body);
   const every = [
-    repeating(REVOKE_EVERY_MS, log, 'revoking', async () => {
+    keeping(REVOKE_EVERY_MS, 'revoking', async () => {
       await revokeDue(parts);
     }),
-    repeating(LEFTOVERS_EVERY_MS, log, 'leftover tokens', async () => {
+    keeping(LEFTOVERS_EVERY_MS, 'leftover tokens', async () => {
       const gone = await sweepTokens(parts);
       if (gone.length > 0) log.warn({ tokens: gone.length }, 'leftover tokens were revoked');
     }),
-    repeating(ROTATE_EVERY_MS, log, 'credentials', rotator(options)),
+    keeping(ROTATE_EVERY_MS, 'credentials', rotator(options)),
   ];
   return async () => {
     await Promise.all(every.map((stop) => stop()));
@@ -58,30 +61,5 @@ function rotator({ parts, rotating, process, log }: KeeperOptions): () => Promis
     );
     told = now;
     toldAtMs = Date.now();
-  };
-}
-
-/** Does it at once and then at intervals, never twice at a time; a failure is logged, and the next turn tries again. */
-function repeating(
-  everyMs: number,
-  log: Logger,
-  what: string,
-  body: () => Promise<void>,
-): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  const once = (): void => {
-    running ??= body()
-      .catch((error: unknown) => {
-        log.warn({ what, name: error instanceof Error ? error.name : typeof error }, 'not done');
-      })
-      .finally(() => {
-        running = undefined;
-      });
-  };
-  once();
-  const timer = setInterval(once, everyMs);
-  return async () => {
-    clearInterval(timer);
-    await running;
   };
 }

@@ -3,6 +3,7 @@ import { moneyBackReaders } from '../activities/stripe/money-back.js';
 import { handleWakeups, readMoneyBack } from '../gateway/money-back.js';
 import type { Parts } from '../gateway/parts.js';
 import { databaseNow } from '../store/clock.js';
+import { repeating } from './repeating.js';
 
 /** How often a worker looks whether something was called out, in ms. */
 const LOOK_EVERY_MS = 5_000;
@@ -20,7 +21,6 @@ export function startMoneyBackWatch({
   readonly parts: Parts;
   readonly log: Logger;
 }): () => Promise<void> {
-  let running: Promise<void> = Promise.resolve();
   let readAtMs = Number.NEGATIVE_INFINITY;
   const look = async (): Promise<void> => {
     let { news } = await handleWakeups(parts, moneyBackReaders);
@@ -31,14 +31,6 @@ export function startMoneyBackWatch({
     }
     if (news > 0) log.warn({ news }, 'a bank took or sent money back');
   };
-  const timer = setInterval(() => {
-    running = running.then(look).catch((error: unknown) => {
-      // The next look tries again; nothing is concluded from one that did not finish.
-      log.warn({ name: error instanceof Error ? error.name : typeof error }, 'money back not read');
-    });
-  }, LOOK_EVERY_MS);
-  return async () => {
-    clearInterval(timer);
-    await running;
-  };
+  const unfinished = 'money back not read';
+  return repeating({ everyMs: LOOK_EVERY_MS, log, unfinished, atOnce: false }, look);
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { inventory } from '../activities/inventory.js';
 import type { Parts } from '../gateway/parts.js';
 import { reconcileWhenDue } from '../gateway/reconcile.js';
+import { repeating } from './repeating.js';
 
 /** How often a worker asks whether the hour is over, in ms. */
 const LOOK_EVERY_MS = 60_000;
@@ -17,28 +18,14 @@ export function startReconciler({
   readonly parts: Parts;
   readonly log: Logger;
 }): () => Promise<void> {
-  let running: Promise<void> = Promise.resolve();
-  const once = (): void => {
-    running = running
-      .then(async () => {
-        const outcome = await reconcileWhenDue(parts, inventory);
-        if (outcome !== undefined && (outcome.opened > 0 || outcome.unread.length > 0))
-          log.warn(
-            { opened: outcome.opened, unread: outcome.unread.map(({ area }) => area) },
-            'reconcile found something',
-          );
-      })
-      .catch((error: unknown) => {
-        // The next pass begins in an hour; nothing is concluded from one that did not finish.
-        log.warn(
-          { name: error instanceof Error ? error.name : typeof error },
-          'reconcile not finished',
-        );
-      });
-  };
-  const timer = setInterval(once, LOOK_EVERY_MS);
-  return async () => {
-    clearInterval(timer);
-    await running;
-  };
+  // The next pass begins in an hour; nothing is concluded from one that did not finish.
+  const unfinished = 'reconcile not finished';
+  return repeating({ everyMs: LOOK_EVERY_MS, log, unfinished, atOnce: false }, async () => {
+    const outcome = await reconcileWhenDue(parts, inventory);
+    if (outcome !== undefined && (outcome.opened > 0 || outcome.unread.length > 0))
+      log.warn(
+        { opened: outcome.opened, unread: outcome.unread.map(({ area }) => area) },
+        'reconcile found something',
+      );
+  });
 }

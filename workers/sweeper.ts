@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { repairWorkflowIdOf, workflowIdOf, type RunId } from '../domain/ids.js';
 import type { Parts } from '../gateway/parts.js';
 import { sweep, type BrokenStatus, type TemporalStatus } from '../gateway/sweep.js';
+import { repeating } from './repeating.js';
 
 /** How often a worker looks for what nobody is looking at, in ms. */
 export const SWEEP_EVERY_MS = 60_000;
@@ -35,25 +36,8 @@ export interface SweeperOptions {
  * whoever ended the runs. Answers what stops it.
  */
 export function startSweeper(options: SweeperOptions): () => Promise<void> {
-  const { log } = options;
-  let running: Promise<void> = Promise.resolve();
-  const once = (): void => {
-    running = running
-      .then(() => sweepOnce(options))
-      .catch((error: unknown) => {
-        // The next one tries again; nothing is concluded from a sweep that did not finish.
-        log.warn(
-          { name: error instanceof Error ? error.name : typeof error },
-          'sweep not finished',
-        );
-      });
-  };
-  once();
-  const timer = setInterval(once, options.everyMs ?? SWEEP_EVERY_MS);
-  return async () => {
-    clearInterval(timer);
-    await running;
-  };
+  const { everyMs = SWEEP_EVERY_MS, log } = options;
+  return repeating({ everyMs, log, unfinished: 'sweep not finished' }, () => sweepOnce(options));
 }
 
 async function sweepOnce({ parts, connection, namespace, log }: SweeperOptions): Promise<void> {
