@@ -44,6 +44,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'cause-mint': 'test/tokens/token-door.test.ts',
   'token-expiry': 'test/tokens/token-door.test.ts',
   'mint-stopped': 'test/tokens/token-door.test.ts',
+  'mint-twice': 'test/tokens/token-door.test.ts',
   'revoke-on-stop': 'test/tokens/token-door.test.ts',
   'revoke-at-end': 'test/tokens/token-door.test.ts',
   'claim-wait': 'redundant for safety: docs/effects.md',

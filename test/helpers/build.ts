@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -42,6 +42,7 @@ export async function ensureBuilt(): Promise<string> {
 }
 
 function takeLock(): boolean {
+  mkdirSync(path.dirname(LOCK), { recursive: true });
   try {
     closeSync(openSync(LOCK, 'wx'));
     return true;

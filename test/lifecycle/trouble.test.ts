@@ -177,7 +177,10 @@ test('one run is held by a stop and goes on when somebody who may signs it', asy
   const handle = await paid(of);
   const before = (await ground.stage.truth()).requests.length;
   const stop = await ground.cli(['stop', '--run', of.runId, '--hold', '--reason', 'let me look']);
-  expect([stop.exitCode, stop.out]).toEqual([0, expect.stringMatching(/drained +confirmed/)]);
+  expect([stop.exitCode, stop.out]).toEqual([
+    0,
+    expect.stringMatching(/gateway +confirmed .*drained/),
+  ]);
   await reached(handle, ({ phase }) => phase === 'held');
   const why = await ground.cli(['why', of.runId]);
   expect(why.out).toContain(`countersign resume --run ${of.runId} --reason`);
@@ -254,7 +257,10 @@ test('stop --all from the command line: nothing begins after it, what was done i
   const handle = await paid(of);
   const before = (await ground.stage.truth()).requests.length;
   const stop = await ground.cli(['stop', '--all', '--reason', 'pressed by a test']);
-  expect([stop.exitCode, stop.out]).toEqual([0, expect.stringContaining('1 of 1 run(s) told')]);
+  expect([stop.exitCode, stop.out]).toEqual([
+    0,
+    expect.stringContaining('told        1 of 1 run(s)'),
+  ]);
   expect((await ended(handle)).phase).toBe('reversed');
   expect(await effectsSince(before)).toEqual([]);
   expect(await charges(of)).toEqual([[1900, 1900]]);

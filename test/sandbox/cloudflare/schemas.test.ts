@@ -36,7 +36,7 @@ const CONTRACTS: readonly Contract[] = [
   contract('GET', '/accounts', 'Account'),
   contract('GET', '/accounts/*', 'Account'),
   contract('GET', '/accounts/*/members', 'Member'),
-  contract('POST', '/accounts/*/tokens', 'TokenCreateResponse'),
+  contract('POST', '/accounts/*/tokens', 'TokenCreateResponse', { request: 'TokenCreateParams' }),
   contract('GET', '/accounts/*/payment-methods', 'PaymentMethodListResponse'),
   contract('POST', '/accounts/*/subscriptions', 'Subscription'),
   contract('POST', '/accounts/*/registrar/domain-check', 'RegistrarCheckResponse'),
