@@ -8,7 +8,7 @@ import type { Effect } from './effect.js';
 import { type Leave, leaveSince } from './leave.js';
 import type { Classified, Found, SiteFile } from './operation.js';
 import type { Parts } from './parts.js';
-import { detailsOf } from './providers.js';
+import { detailsOf } from './reading.js';
 import type { Transmission } from './send-once.js';
 import { refusedToken } from './tokens.js';
 import type { HeldToken } from './tokens.js';

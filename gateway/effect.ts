@@ -14,7 +14,7 @@ import type {
 } from './operation.js';
 import { mayBeOurs } from './ownership.js';
 import type { Parts } from './parts.js';
-import { reading } from './providers.js';
+import { reading } from './reading.js';
 import type { Role } from './providers.js';
 
 type AnyOperation = Operation;

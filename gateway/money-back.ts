@@ -8,7 +8,7 @@ import type { WebhookEvent } from '../store/webhook-events.js';
 import type { EffectRow } from './door-contract.js';
 import { parseMarker } from './marker.js';
 import type { Parts } from './parts.js';
-import { reading } from './providers.js';
+import { reading } from './reading.js';
 
 /** What a bank takes or sends back, as read at Stripe. Amounts in minor units, currencies in upper case. */
 export interface DisputeSeen {

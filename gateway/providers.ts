@@ -8,7 +8,7 @@ import type { CloudflareCredentials } from './cloudflare/client.js';
 import { deadlineIn } from './deadline.js';
 import type { Clocks, Deadline } from './deadline.js';
 import type { Leave } from './leave.js';
-import type { Classified, Clients } from './operation.js';
+import type { Clients } from './operation.js';
 import type { SendOnce, Transmission } from './send-once.js';
 import { STRIPE_ORIGIN, stripeClient } from './stripe/client.js';
 import type { StripeCredentials } from './stripe/client.js';
@@ -190,37 +190,4 @@ const OURS: ReadonlySet<string> = new Set(['EABORTED', 'EDEADLINE', 'EDOOR', 'EO
 /** A deadline that starts anew at each request: readers page through lists, and each page is a request. */
 function rolling(ms: number, clocks: Clocks): Deadline {
   return { leftMs: () => deadlineIn(ms, clocks).leftMs() };
-}
-
-/**
- * Reads, and turns what the SDK throws into a failure of ours. A read that got no answer changed nothing, so it may
- * be tried again. @throws PROVIDER_AUTH, PROVIDER_REFUSED, PROVIDER_UNAVAILABLE
- */
-export async function reading<T>(
-  provider: ProviderName,
-  what: string,
-  classify: (error: unknown) => Classified,
-  read: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    const classified = classify(error);
-    const final = classified.code === 'PROVIDER_AUTH' || classified.code === 'PROVIDER_REFUSED';
-    throw new Failure(
-      final ? classified.code : 'PROVIDER_UNAVAILABLE',
-      `${provider}: could not read ${what}: ${classified.message}`,
-      detailsOf(classified),
-    );
-  }
-}
-
-/** Code, status and request id: all that leaves of a provider's error. */
-export function detailsOf(classified: Classified): Record<string, string | number> {
-  return {
-    ...(classified.status === undefined ? {} : { status: classified.status }),
-    ...(classified.providerCode === undefined ? {} : { providerCode: classified.providerCode }),
-    ...(classified.requestId === undefined ? {} : { requestId: classified.requestId }),
-  };
 }

@@ -1,7 +1,7 @@
 import { Failure } from '../domain/errors.js';
 import type { Quote } from '../domain/plan.js';
 import type { Clients } from './operation.js';
-import { reading } from './providers.js';
+import { reading } from './reading.js';
 import type { LiveScript, QuoteReaders, SubscriptionSeen } from './readers.js';
 
 /** What is asked for, and what our own record says the principal already holds. Amounts in minor units. */

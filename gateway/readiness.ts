@@ -3,7 +3,7 @@ import type { StepName } from '../domain/steps.js';
 import type { Readiness } from './contract.js';
 import type { Effect } from './effect.js';
 import type { Parts } from './parts.js';
-import { reading } from './providers.js';
+import { reading } from './reading.js';
 import { loadStanding, plannedStep, resolvedEffect } from './record.js';
 import type { PlannedRun } from './record.js';
 

@@ -32,7 +32,7 @@ import { budgetOf, type Budget, type InventoryReaders } from './inventory.js';
 import type { Classified, Clients } from './operation.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
-import { reading } from './providers.js';
+import { reading } from './reading.js';
 
 /** Between two passes, in ms of the control database's clock. */
 export const RECONCILE_EVERY_MS = 3_600_000;

@@ -22,7 +22,7 @@ import type { Effect } from './effect.js';
 import type { OperationContext, SiteFile } from './operation.js';
 import type { Parts } from './parts.js';
 import { principalValueOf } from './principal.js';
-import { reading } from './providers.js';
+import { reading } from './reading.js';
 import type { Role } from './providers.js';
 
 /** A run as the control database has it: never as a caller describes it. */

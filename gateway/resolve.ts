@@ -13,7 +13,7 @@ import { contextOf } from './effect.js';
 import { liftFence, verdictOf } from './lift-fence.js';
 import { refuseOrder, recordOrder } from './orders.js';
 import type { Parts } from './parts.js';
-import { reading } from './providers.js';
+import { reading } from './reading.js';
 import { bundleOf, loadPlanned, loadRun, recordedEffect } from './record.js';
 import { orderDigestOf, readMessage, reasonOf } from './signed.js';
 

@@ -4,7 +4,7 @@ import { accountsWithTokens, dueTokens, standingNames } from '../store/provider-
 import type { DueToken } from '../store/provider-tokens.js';
 import { deleteToken, tokensBeginning } from './cloudflare/tokens.js';
 import type { Parts } from './parts.js';
-import { reading } from './providers.js';
+import { reading } from './reading.js';
 import type { TokenClass } from './token-door.js';
 
 /** A token that died by its time and that we cannot look for any more is let go after this. In ms. */

@@ -11,7 +11,7 @@ import type { Effect } from './effect.js';
 import type { Keyring, SealedFor } from './keyring.js';
 import { leaveSince } from './leave.js';
 import type { Parts } from './parts.js';
-import { reading } from './providers.js';
+import { reading } from './reading.js';
 import { revokeDue } from './revoke.js';
 import type { Transmission } from './send-once.js';
 import type { TokenClass, TokenDoor } from './token-door.js';

@@ -10,7 +10,7 @@ import { contextOf, providerFailure } from './effect.js';
 import type { Effect } from './effect.js';
 import type { Found, Undone } from './operation.js';
 import type { Parts } from './parts.js';
-import { detailsOf, reading } from './providers.js';
+import { detailsOf, reading } from './reading.js';
 import { bundleOf } from './record.js';
 import type { RunRecord } from './record.js';
 import type { Transmission } from './send-once.js';
