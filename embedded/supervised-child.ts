@@ -39,7 +39,8 @@ const LONG_LIFE_MS = 10_000;
 const DELAY_MAX_MS = 5_000;
 const READY_TIMEOUT_MS = 60_000;
 const PROBE_EVERY_MS = 1_000;
-const PROBE_FAILURES = 3;
+/** Ten seconds or more of silence: a machine under load answers late, and a database that is killed for it answers not at all. */
+const PROBE_FAILURES = 10;
 /** A child that has never been ready and ends this often stops the start of the stack. */
 const FIRST_STARTS_MAX = 5;
 

@@ -265,7 +265,7 @@ test('stop --all from the command line: nothing begins after it, what was done i
   expect(await effectsSince(before)).toEqual([]);
   expect(await charges(of)).toEqual([[1900, 1900]]);
   const late = await ground.provision(askedFor('stopped-late', 'late-barn.club'));
-  expect((await ended(late)).phase).toBe('reversed');
+  expect((await ended(late)).phase).toBe('denied');
   expect((await ground.cli(['why', 'stopped-late'])).out).toMatch(/stop/);
   expect(await effectsSince(before)).toEqual([]);
   const lifted = await resume('ada', '--all');

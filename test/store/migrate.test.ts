@@ -62,7 +62,7 @@ test.each([
   ['delete from policies'],
   ['truncate policies cascade'],
   ['truncate effects cascade'],
-  ['truncate decisions'],
+  ['truncate decisions cascade'],
 ])('the database refuses: %s', async (statement) => {
   await sql`insert into policies values
       ((select coalesce(max(version), 0) + 1 from policies), 'd', '{}', 'p_x', now())`.execute(db);
