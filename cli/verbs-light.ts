@@ -25,7 +25,7 @@ export const LIGHT_REGISTERS: readonly Register[] = [
   registerPlan,
   named('provision <file>', 'runs', 'show <run>', 'watch <run>', 'why <run>'),
   registerInbox,
-  named('approve <run>', 'reject <run>'),
+  named('approve <run>', 'reject <run>', 'break-glass <run>'),
   registerWithdraw,
   named('stop', 'resume', 'resolve <run>'),
   registerLedger,

@@ -266,7 +266,7 @@ test('stop --all from the command line: nothing begins after it, what was done i
   expect(await charges(of)).toEqual([[1900, 1900]]);
   const late = await ground.provision(askedFor('stopped-late', 'late-barn.club'));
   expect((await ended(late)).phase).toBe('denied');
-  expect((await ground.cli(['why', 'stopped-late'])).out).toMatch(/stop/);
+  expect((await ground.cli(['why', 'stopped-late'])).out).toMatch(/is suspended/);
   expect(await effectsSince(before)).toEqual([]);
   const lifted = await resume('ada', '--all');
   expect([lifted.exitCode, lifted.out]).toEqual([0, 'Lifted the stop over all.\n']);
