@@ -1,5 +1,4 @@
 import { Failure } from '../domain/errors.js';
-import type { Roles } from '../domain/build-gate.js';
 import type { FailureCode } from '../domain/errors.js';
 import { isDigest, parseGateId } from '../domain/ids.js';
 import type { GateId } from '../domain/ids.js';
@@ -14,10 +13,10 @@ import type { Effect } from './effect.js';
 import type { Parts } from './parts.js';
 import { policyOfRow } from './policy.js';
 import type { PolicyInForce } from './policy.js';
-import type { PlannedRun } from './record.js';
+import type { GrantRead, PlannedRun } from './record.js';
 import { plannedStep } from './record.js';
 import { believing } from './believed.js';
-import { registerIn, rolesOf } from './roles.js';
+import { registerIn, rolesAmong } from './roles.js';
 import { voidGate } from './void-gate.js';
 
 type ListingGate = NonNullable<GrantFacts['gate']>;
@@ -32,14 +31,17 @@ export interface Judged {
 
 /**
  * May this very action be sent, now? The policy in force decides again, and where people have to agree their grant is
- * verified anew from stored bytes. A grant that no longer covers the action is void from here on.
+ * verified anew from stored bytes. A grant that no longer covers the action is void from here on. `read`: what the grant
+ * stands on, where it was read with the run.
  * @throws POLICY_MISSING, POLICY_DENIED, GATE_NEEDED, GRANT_VOID, APPROVAL_REJECTED, APPROVAL_EXPIRED
  */
-export async function judge(parts: Parts, run: PlannedRun, effect: Effect): Promise<Judged> {
-  const [facts, roles] = await Promise.all([
-    readGrantFacts(parts.db, { runId: run.runId, digest: effect.digest }),
-    rolesOf(parts.db, run.row),
-  ]);
+export async function judge(
+  parts: Parts,
+  run: PlannedRun,
+  effect: Effect,
+  read?: GrantRead,
+): Promise<Judged> {
+  const facts = await factsOf(parts, run, effect, read);
   const inForce = policyOfRow(facts.policy);
   const verdict = decideAction(inForce.policy, {
     request: run.request,
@@ -83,7 +85,20 @@ export async function judge(parts: Parts, run: PlannedRun, effect: Effect): Prom
     return { ...base, decisions: [] };
   const { gate } = facts;
   if (gate?.state !== 'granted') throw await noGrant(parts, run, effect, gate);
-  return { ...base, ...(await verified(parts, { run, effect, gate, facts, roles, inForce })) };
+  return { ...base, ...(await verified(parts, { run, effect, gate, facts, inForce })) };
+}
+
+/** What was read with the run, where it is of this very action and of this moment. */
+async function factsOf(
+  parts: Parts,
+  run: PlannedRun,
+  { digest }: Effect,
+  read: GrantRead | undefined,
+): Promise<GrantFacts> {
+  // guard: of the digest just computed; and not from before a wait, in which a person may have become an owner.
+  if (read?.digest === digest && read.fresh.leftMs() > 0) return read.facts;
+  const { plan_revision: planRevision } = run.row;
+  return readGrantFacts(parts.db, { runId: run.runId, digest, planRevision });
 }
 
 async function verified(
@@ -93,7 +108,6 @@ async function verified(
     readonly effect: Effect;
     readonly gate: ListingGate;
     readonly facts: GrantFacts;
-    readonly roles: Roles;
     readonly inForce: PolicyInForce;
   },
 ): Promise<{ gateId: GateId; decisions: readonly string[] }> {
@@ -112,7 +126,7 @@ async function verified(
       facts.keys.map(({ key_id }) => key_id),
     ),
     policy: of.inForce.policy,
-    roles: of.roles,
+    roles: rolesAmong(facts.people, run.row),
     request: run.request,
     requestDigest,
     action: effect.document,

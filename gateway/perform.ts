@@ -12,8 +12,8 @@ import { judge } from './grant.js';
 import type { Judged } from './grant.js';
 import { settlingOf } from './parts.js';
 import type { Parts } from './parts.js';
-import { bundleOf, loadStanding, resolvedEffect } from './record.js';
-import type { PlannedRun } from './record.js';
+import { bundleOf, loadForEffect, resolvedEffect } from './record.js';
+import type { GrantRead, PlannedRun } from './record.js';
 import { refused, voided } from './refused.js';
 import { tokenFor } from './tokens.js';
 import type { HeldToken, TokenAnswer } from './tokens.js';
@@ -25,6 +25,8 @@ interface Performing {
   readonly run: PlannedRun;
   readonly effect: Effect;
   readonly sender: Sender;
+  /** Read with the run: good for one judgement, right now. */
+  readonly grant: GrantRead;
 }
 
 /**
@@ -37,7 +39,7 @@ export async function perform(
   step: EffectStep,
   sender: Sender,
 ): Promise<Performed> {
-  const standing = await loadStanding(parts, runId);
+  const standing = await loadForEffect(parts, runId, step);
   const { run } = standing;
   const row = standing.rows.get(step);
   if (row?.state === 'succeeded') return finished(parts, run, row);
@@ -50,7 +52,7 @@ export async function perform(
     role: 'actions',
     signal: sender.signal,
   });
-  const performing: Performing = { run, effect, sender };
+  const performing: Performing = { run, effect, sender, grant: standing.grant };
   if (row === undefined || (row.state === 'failed' && row.digest !== effect.digest))
     return authorize(parts, performing);
   if (row.state === 'failed') return claim(parts, performing, row.attempt);
@@ -155,7 +157,12 @@ async function under(
   // Calls that would have to wait, or a provider that does not answer, are met before anything is begun.
   await parts.calls.ready(performing.effect.provider);
   for (let judgement = 1; ; judgement += 1) {
-    const judged = await judge(parts, performing.run, performing.effect);
+    const judged = await judge(
+      parts,
+      performing.run,
+      performing.effect,
+      judgement === 1 ? performing.grant : undefined,
+    );
     const asked = askOf(parts, performing, judged);
     const held = await tokenOf(parts, performing, asked);
     const before = mark(parts.clocks);

@@ -12,9 +12,12 @@ import type { Request } from '../domain/request.js';
 import type { EffectStep, StepName } from '../domain/steps.js';
 import { readRun } from '../store/admissions.js';
 import { bundleFiles } from '../store/bundle-files.js';
-import { readRunFacts } from '../store/facts.js';
+import { readEffectFacts, readRunFacts } from '../store/facts.js';
+import type { GrantFacts, RunFacts } from '../store/facts.js';
 import { readPlanHolding } from '../store/plans.js';
 import type { Row } from '../store/schema.js';
+import { deadlineIn } from './deadline.js';
+import type { Deadline } from './deadline.js';
 import type { EffectRow } from './door-contract.js';
 import { effectRow } from './effect-row.js';
 import { contextOf, effectOf } from './effect.js';
@@ -51,12 +54,42 @@ export async function loadPlanned(parts: Parts, runId: RunId): Promise<PlannedRu
   return (await loadStanding(parts, runId)).run;
 }
 
+/** A planned run and its effects, at one moment. */
+interface Standing {
+  readonly run: PlannedRun;
+  readonly rows: ActRows;
+}
+
 /** The same, and its effects at that moment. @throws RUN_UNKNOWN, OUT_OF_ORDER when it has no plan yet */
-export async function loadStanding(
+export async function loadStanding(parts: Parts, runId: RunId): Promise<Standing> {
+  return standingOf(runId, await readRunFacts(parts.db, runId));
+}
+
+/** What a grant over an action stands on, and how long it may be judged by. */
+export interface GrantRead {
+  readonly digest: string | undefined;
+  readonly facts: GrantFacts;
+  /** Passed: much may have happened since, and it is read anew. */
+  readonly fresh: Deadline;
+}
+
+/** Facts are judged at once or, where something had to be waited for in between, read anew. In ms. */
+const FRESH_MS = 250;
+
+/** The same, and what the grant over the step's action stands on: one round trip. @throws RUN_UNKNOWN, OUT_OF_ORDER */
+export async function loadForEffect(
   parts: Parts,
   runId: RunId,
-): Promise<{ readonly run: PlannedRun; readonly rows: ActRows }> {
-  const facts = await readRunFacts(parts.db, runId);
+  step: EffectStep,
+): Promise<Standing & { readonly grant: GrantRead }> {
+  const fresh = deadlineIn(FRESH_MS, parts.clocks);
+  const facts = await readEffectFacts(parts.db, { runId, step });
+  const standing = standingOf(runId, facts?.run);
+  if (facts === undefined) throw unknown(runId);
+  return { ...standing, grant: { digest: facts.digest, facts: facts.grant, fresh } };
+}
+
+function standingOf(runId: RunId, facts: RunFacts | undefined): Standing {
   if (facts === undefined) throw unknown(runId);
   const { row, plan } = facts;
   if (plan === undefined) throw new Failure('OUT_OF_ORDER', `run ${runId} has no plan yet`);

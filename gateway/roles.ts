@@ -3,6 +3,7 @@ import type { KeyRecord, PersonRecord, Register } from '../domain/register.js';
 import { registerOf } from '../domain/register.js';
 import type { Executor } from '../store/connect.js';
 import { peopleOfRun } from '../store/identity.js';
+import type { RunPeople } from '../store/identity.js';
 import type { Row } from '../store/schema.js';
 
 /**
@@ -10,17 +11,19 @@ import type { Row } from '../store/schema.js';
  * among its owners.
  */
 export async function rolesOf(db: Executor, row: Row<'runs'>): Promise<Roles> {
-  const people = await peopleOfRun(db, row.run_id);
-  return {
-    ...(people.principal_person === null ? {} : { principalPerson: people.principal_person }),
-    requester: row.requester,
-    agent: row.agent,
-    owner: people.owner ?? row.owner_person,
-    principal: row.principal,
-    formerOwners: [...new Set([row.owner_person, ...people.owners])],
-    ...(people.via.length === 0 ? {} : { via: people.via }),
-  };
+  return rolesAmong(await peopleOfRun(db, row.run_id), row);
 }
+
+/** The same, of people who have been read. */
+export const rolesAmong = (people: RunPeople, row: Row<'runs'>): Roles => ({
+  ...(people.principal_person === null ? {} : { principalPerson: people.principal_person }),
+  requester: row.requester,
+  agent: row.agent,
+  owner: people.owner ?? row.owner_person,
+  principal: row.principal,
+  formerOwners: [...new Set([row.owner_person, ...people.owners])],
+  ...(people.via.length === 0 ? {} : { via: people.via }),
+});
 
 /** The register as it stands now for these persons and keys. */
 export async function readRegister(

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Plan } from '../domain/plan.js';
 import type { Executor } from './connect.js';
 import type { SeenEffect } from './effect-rows.js';
+import type { RunPeople } from './identity.js';
 import type { Row } from './schema.js';
 
 /** A run, the current revision of its plan, and its effects, as they stood at one moment. */
@@ -18,8 +19,11 @@ export async function readRunFacts(db: Executor, runId: string): Promise<RunFact
   const [found] = rows;
   if (found === undefined) return undefined;
   const { plan, effects, ...row } = found;
-  return { row, plan: plan === null ? undefined : (JSON.parse(plan) as Plan), effects };
+  return { row, plan: planOf(plan), effects };
 }
+
+const planOf = (text: string | null): Plan | undefined =>
+  text === null ? undefined : (JSON.parse(text) as Plan);
 
 /** All that a grant over an action stands on, as it stood at one moment. */
 export interface GrantFacts {
@@ -28,7 +32,7 @@ export interface GrantFacts {
   /** The newest gate that lists the action. */
   readonly gate:
     Pick<Row<'gates'>, 'gate_id' | 'state' | 'reason' | 'document' | 'plan_revision'> | undefined;
-  /** The revision of the plan that the gate was opened over. */
+  /** The plan that the gate was opened over, where it is another revision than the one held. */
   readonly gatePlan: Plan | undefined;
   /** Its accepted decisions, in the order in which they were recorded. */
   readonly decisions: readonly Pick<
@@ -37,6 +41,8 @@ export interface GrantFacts {
   >[];
   readonly persons: readonly Row<'persons'>[];
   readonly keys: readonly Row<'keys'>[];
+  /** Who has to do with the run. */
+  readonly people: RunPeople;
 }
 
 interface RawGrantFacts {
@@ -48,20 +54,58 @@ interface RawGrantFacts {
   readonly decisions: readonly Json[];
   readonly persons: readonly Json[];
   readonly keys: readonly Json[];
+  readonly people: RunPeople | null;
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** One round trip. */
+/** One round trip. `planRevision`: of the plan that is held. */
 export async function readGrantFacts(
   db: Executor,
-  of: { readonly runId: string; readonly digest: string },
+  of: { readonly runId: string; readonly digest: string; readonly planRevision: number },
 ): Promise<GrantFacts> {
   const { rows } = await sql<RawGrantFacts>`
-    select * from grant_facts(${of.runId}, ${of.digest})`.execute(db);
+    select * from grant_facts(${of.runId}, ${of.digest}, ${of.planRevision})`.execute(db);
   const [raw] = rows;
   if (raw === undefined) throw new Error('invariant: grant_facts answers one row');
+  return grantFactsOf(raw, of.runId);
+}
+
+/** The facts of a run and those of the grant over its step's action, as planned now. */
+export interface EffectFacts {
+  readonly run: RunFacts;
+  /** Of the action that `grant` is of, as the plan has it; undefined: nothing is to be done for the step. */
+  readonly digest: string | undefined;
+  readonly grant: GrantFacts;
+}
+
+/** Both in one round trip; undefined when no such run was admitted. */
+export async function readEffectFacts(
+  db: Executor,
+  of: { readonly runId: string; readonly step: string },
+): Promise<EffectFacts | undefined> {
+  const { rows } = await sql<RawEffectFacts>`
+    select * from effect_facts(${of.runId}, ${of.step})`.execute(db);
+  const [found] = rows;
+  if (found === undefined) return undefined;
+  const { run, plan, effects, digest } = found;
+  return {
+    run: { row: revived<'runs'>(run), plan: planOf(plan), effects },
+    digest: digest ?? undefined,
+    grant: grantFactsOf(found, of.runId),
+  };
+}
+
+interface RawEffectFacts extends RawGrantFacts {
+  readonly run: Json;
+  readonly plan: string | null;
+  readonly effects: SeenEffect[];
+  readonly digest: string | null;
+}
+
+function grantFactsOf(raw: RawGrantFacts, runId: string): GrantFacts {
   const { version, digest } = raw.policy;
+  if (raw.people === null) throw new Error(`invariant: run ${runId} is on record`);
   return {
     now: raw.now,
     policy:
@@ -69,10 +113,11 @@ export async function readGrantFacts(
         ? undefined
         : { version, digest, document: raw.policy_document },
     gate: raw.gate ?? undefined,
-    gatePlan: raw.gate_plan === null ? undefined : (JSON.parse(raw.gate_plan) as Plan),
+    gatePlan: planOf(raw.gate_plan),
     decisions: raw.decisions.map((row) => revived<'decisions'>(row)),
     persons: raw.persons.map((row) => revived<'persons'>(row)),
     keys: raw.keys.map((row) => revived<'keys'>(row)),
+    people: raw.people,
   };
 }
 
@@ -80,7 +125,7 @@ export async function readGrantFacts(
 const INSTANT = /_(?:at|from|since|until)$/;
 
 /** A whole row that came as JSON, its instants made dates again. */
-function revived<Table extends 'persons' | 'keys' | 'decisions'>(row: Json): Row<Table> {
+function revived<Table extends 'runs' | 'persons' | 'keys' | 'decisions'>(row: Json): Row<Table> {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => [
       name,

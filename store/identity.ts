@@ -50,19 +50,7 @@ export interface RunPeople {
 
 /** Who has to do with a run, in one read. */
 export async function peopleOfRun(db: Executor, runId: string): Promise<RunPeople> {
-  const { rows } = await sql<RunPeople>`
-    select (select a.owner_person from agents a where a.agent_id = r.agent) as owner,
-           (select p.person_id from principals p where p.principal_id = r.principal)
-             as principal_person,
-           array(select c.owner_person from run_agents c where c.run_id = r.run_id
-             union select o.person_id from agent_owners o
-              where o.agent_id = any(run_chain(r) || r.requester)
-                and (o.until is null or o.until >= r.admitted_at)) as owners,
-           (select coalesce(json_agg(json_build_object('agent', c.agent_id,
-                     'owner', c.owner_person) order by c.position), '[]')
-              from run_agents c where c.run_id = r.run_id and c.position < (
-                select max(l.position) from run_agents l where l.run_id = r.run_id)) as via
-      from runs r where r.run_id = ${runId}`.execute(db);
+  const { rows } = await sql<RunPeople>`select * from run_people(${runId})`.execute(db);
   const [row] = rows;
   if (row === undefined) throw new Error(`invariant: run ${runId} is on record`);
   return row;

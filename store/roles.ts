@@ -88,6 +88,8 @@ export const READS = [
   'surely_absent',
   'standing_due',
   'run_facts',
+  'run_people',
+  'effect_facts',
   'run_chain',
   'identity_refusal',
   'agent_stopped',

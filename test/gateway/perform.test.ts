@@ -88,6 +88,35 @@ test('an answer of the door that was lost is asked for once more, and sends with
   expect(posts('create-customer')).toHaveLength(1);
 });
 
+test('whoever became an owner while calls had to wait has approved nothing of it', async () => {
+  const runId = await admitted(house);
+  await approved(house, runId, 'plan');
+  await performedUpTo(house, runId, 'link-account');
+  let waitedMs = 0;
+  const waiting = {
+    ...house.parts,
+    clocks: {
+      wallMs: () => Date.now() + waitedMs,
+      monotonicMs: () => performance.now() + waitedMs,
+    },
+    calls: {
+      ...house.parts.calls,
+      ready: async () => {
+        await house.db
+          .updateTable('agents')
+          .set({ owner_person: house.ada.person })
+          .where('agent_id', '=', 'launch-agent')
+          .execute();
+        waitedMs = 1_000;
+      },
+    },
+  };
+  await expect(performWith(waiting, runId, 'start-subscription', sender())).rejects.toMatchObject({
+    code: 'GRANT_VOID',
+  });
+  expect(posts('start-subscription')).toEqual([]);
+});
+
 test('the request carries the effect’s own key and marker', async () => {
   const runId = await admitted(house);
   await perform(house, runId, 'create-customer');
