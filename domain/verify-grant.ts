@@ -13,6 +13,7 @@ import {
 } from './decide.js';
 import { type ActionDocument, type GateDocument, gateSchema } from './documents.js';
 import type { Digest } from './ids.js';
+import { memoOfText } from './memo.js';
 import { decideAction } from './policy/decide.js';
 import type { Policy } from './policy/schema.js';
 import { asksMoreThan, isStricter } from './policy/verdict.js';
@@ -175,14 +176,15 @@ interface Counted {
   readonly sha256: string;
 }
 
-function readStored(message: string): ReceivedDecision | undefined {
+/** Read once for each text; what it says is looked up by the whole of it. */
+const readStored = memoOfText(500, (message): ReceivedDecision | undefined => {
   try {
     return readDecision(message);
   } catch (error) {
     if (error instanceof ProtocolError) return undefined;
     throw error;
   }
-}
+});
 
 /** A stored decision that still stands, or nothing. */
 function countedDecision(stored: StoredDecision, gate: GateDocument, use: GrantUse): Counted[] {
