@@ -6,6 +6,8 @@ import type { SettleAsk, Settled } from './door-contract.js';
 import { contextOf, providerFailure } from './effect.js';
 import type { Effect } from './effect.js';
 import { type Leave, leaveSince } from './leave.js';
+import { look } from './look.js';
+import type { LookAhead } from './look.js';
 import type { Classified, Found, SiteFile } from './operation.js';
 import type { Parts } from './parts.js';
 import { detailsOf } from './reading.js';
@@ -36,6 +38,8 @@ export async function attempt(
     /** Minted for it, where the operation needs one. */
     readonly token?: HeldToken | undefined;
     readonly sender: Sender;
+    /** Begun while the door was asked; absent: the look is taken now. */
+    readonly ahead?: LookAhead | undefined;
     bundle(digest: string): Promise<readonly SiteFile[]>;
   },
 ): Promise<Settled> {
@@ -58,8 +62,8 @@ export async function attempt(
   try {
     // Within the same few seconds as the send: the world still has to fit what was approved.
     await mayStillSend(effect, of.sender, leave);
-    const reads = parts.providers.forReading('actions', of.sender.signal);
-    await effect.operation.check?.(contextOf(effect, reads, { key, bundle }), effect.params);
+    const seen = await of.ahead?.holds();
+    if (seen !== true) await look(parts, effect, { sender: of.sender, bundle });
   } catch (error) {
     await settle({ outcome: 'unstored-refusal', evidence: { sent: false, ...reasonOf(error) } });
     throw checked(effect, error);

@@ -2,7 +2,7 @@ import type { Clocks, Mark } from './deadline.js';
 import { mark } from './deadline.js';
 
 /** The door's word is good for so long by itself; a sender that was held up longer asks again. In ms. */
-const FRESH_MS = 250;
+export const LEAVE_MS = 250;
 
 /** The door's word that a sender may send, as old as it is. */
 export interface Leave {
@@ -14,13 +14,13 @@ export interface Leave {
 
 /** The leave of a grant, as old as the mark taken before the door was asked for it. */
 export function leaveSince(before: Mark, clocks: Clocks, ask: () => Promise<boolean>): Leave {
-  let fresh = before.deadlineAfter(FRESH_MS);
+  let fresh = before.deadlineAfter(LEAVE_MS);
   return {
     isStale: () => fresh.leftMs() <= 0,
     renewed: async () => {
       const asked = mark(clocks);
       const still = await ask();
-      fresh = asked.deadlineAfter(FRESH_MS);
+      fresh = asked.deadlineAfter(LEAVE_MS);
       return still;
     },
   };

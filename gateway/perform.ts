@@ -10,6 +10,8 @@ import { readBack } from './effect.js';
 import type { Effect } from './effect.js';
 import { judge } from './grant.js';
 import type { Judged } from './grant.js';
+import { lookAhead } from './look.js';
+import type { LookAhead, Word } from './look.js';
 import { settlingOf } from './parts.js';
 import type { Parts } from './parts.js';
 import { bundleOf, loadForEffect, resolvedEffect } from './record.js';
@@ -132,7 +134,12 @@ const JUDGEMENTS = 3;
 async function authorize(parts: Parts, performing: Performing): Promise<Performed> {
   const { sender } = performing;
   sender.failpoint?.('before-authorize');
-  return under(parts, performing, 'after-authorize', (ask) => parts.door.authorize(ask));
+  return under(parts, performing, {
+    failpoint: 'after-authorize',
+    // Nothing was sent yet, so that nothing can turn up which a look before the door's word would miss.
+    ahead: true,
+    ask: (of) => parts.door.authorize(of),
+  });
 }
 
 async function claim(
@@ -143,17 +150,21 @@ async function claim(
   const { sender } = performing;
   sender.failpoint?.('before-claim');
   // guard: bound to the attempt that was read, so that two readers of one attempt cannot both go on.
-  return under(parts, performing, 'after-claim', (ask) =>
-    parts.door.claim({ ...ask, attempt: attemptRead }),
-  );
+  return under(parts, performing, {
+    failpoint: 'after-claim',
+    ahead: false,
+    ask: (of) => parts.door.claim({ ...of, attempt: attemptRead }),
+  });
 }
 
-async function under(
-  parts: Parts,
-  performing: Performing,
-  failpoint: string,
-  ask: (of: AuthorizeAsk) => Promise<DoorAnswer>,
-): Promise<Performed> {
+interface Asking {
+  readonly failpoint: string;
+  /** Whether the world is looked at while the door is asked. */
+  readonly ahead: boolean;
+  ask(of: AuthorizeAsk): Promise<DoorAnswer>;
+}
+
+async function under(parts: Parts, performing: Performing, by: Asking): Promise<Performed> {
   // Calls that would have to wait, or a provider that does not answer, are met before anything is begun.
   await parts.calls.ready(performing.effect.provider);
   for (let judgement = 1; ; judgement += 1) {
@@ -166,8 +177,11 @@ async function under(
     const asked = askOf(parts, performing, judged);
     const held = await tokenOf(parts, performing, asked);
     const before = mark(parts.clocks);
-    const answer = held.verdict === 'refused' ? held : await answered(() => ask(asked));
-    performing.sender.failpoint?.(failpoint);
+    const { answer, ahead } =
+      held.verdict === 'refused'
+        ? { answer: held, ahead: undefined }
+        : await doorAndLook(parts, performing, by, asked);
+    performing.sender.failpoint?.(by.failpoint);
     if (answer.verdict === 'refused') {
       if (answer.reason === 'POLICY_MOVED' && judgement < JUDGEMENTS) continue;
       throw await refused(parts, performing.effect, judged, answer);
@@ -181,7 +195,28 @@ async function under(
       );
     if (answer.verdict === 'exists') return existing(performing, answer.row);
     const token = held.verdict === 'held' ? held.token : undefined;
-    return sent(parts, performing, judged, { ...answer, before, token });
+    return sent(parts, performing, judged, { ...answer, before, token, ahead });
+  }
+}
+
+/** Asks the door and, where the effect may, looks at the world meanwhile. */
+async function doorAndLook(
+  parts: Parts,
+  { effect, sender }: Performing,
+  by: Asking,
+  asked: AuthorizeAsk,
+): Promise<{ answer: DoorAnswer; ahead: LookAhead | undefined }> {
+  const asking = answered(() => by.ask(asked));
+  const ahead = by.ahead
+    ? lookAhead(parts, effect, { sender, bundle: bundleOf(parts) })
+    : undefined;
+  let word: Word | undefined;
+  try {
+    const answer = await asking;
+    if (answer.verdict === 'granted') word = answer;
+    return { answer, ahead };
+  } finally {
+    ahead?.told(word);
   }
 }
 
@@ -223,6 +258,7 @@ async function sent(
     remainingMs: number;
     before: ReturnType<typeof mark>;
     token: HeldToken | undefined;
+    ahead: LookAhead | undefined;
   },
 ): Promise<Performed> {
   const { effect, sender } = performing;
@@ -230,6 +266,7 @@ async function sent(
     const settled = await attempt(parts, effect, granted, {
       before: granted.before,
       token: granted.token,
+      ahead: granted.ahead,
       sender,
       bundle: bundleOf(parts),
     });

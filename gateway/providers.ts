@@ -48,7 +48,7 @@ export interface Providers {
     attempt: Attempt & { readonly token?: string | undefined },
   ): Clients;
   /** Clients that read, under a deadline of 10 s, ended by the signal. */
-  forReading(role: Role, signal?: AbortSignal): Clients;
+  forReading(role: Role, signal?: AbortSignal, leave?: Leave): Clients;
   /** The parent of a class of tokens, in the hand of the mint alone; without an attempt each request has 10 s. */
   forMinting(of: TokenClass, attempt?: Attempt): Cloudflare;
   /** Does this process hold the parent of that class? */
@@ -151,8 +151,8 @@ export function createProviders(
           ),
       );
     },
-    forReading: (role, signal) => {
-      const send = { ...asking(), ...(signal === undefined ? {} : { signal }) };
+    forReading: (role, signal, leave) => {
+      const send = { ...asking(), leave, ...(signal === undefined ? {} : { signal }) };
       return clientsOf(
         () => stripeBy(of(role).stripe, send),
         () => cloudflareBy(of('reads').cloudflare, send),
