@@ -80,7 +80,7 @@ create function door_rows(p_run text, p_effect text) returns table (
   settled boolean, send_by_in_ms bigint, object text, fields jsonb, captured_minor bigint,
   refunded_minor bigint, stored_error text, key_age_ms bigint, surely_absent boolean,
   tombstone boolean, outcome text
-) language plpgsql volatile as $$
+) language plpgsql volatile set plan_cache_mode to force_generic_plan as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := countersign_now();
@@ -88,7 +88,8 @@ begin
   return query
     select e.effect_id, e.run_id, e.step, e.kind, e.state, e.digest, e.epoch, e.attempt, e.settled,
            to_ms(e.send_by - v_now), e.object, e.fields, e.captured_minor, e.refunded_minor,
-           e.stored_error, to_ms(v_now - e.key_since), surely_absent(e.effect_id), e.tombstone,
+           e.stored_error, to_ms(v_now - e.key_since),
+           e.object is null and surely_absent(e.effect_id), e.tombstone,
            e.outcome
       from effects e
      -- By the run always: one plan for both questions, and an index for it.

@@ -66,10 +66,11 @@ begin
 end $$;
 
 -- The agents that a run came through, outermost first; its own agent last, whatever is written of the others.
-create function run_chain(p_run runs) returns text[] language sql volatile as $$
-  select coalesce(array_agg(c.agent_id order by c.position), '{}') || p_run.agent
-    from run_agents c where c.run_id = p_run.run_id and c.agent_id <> p_run.agent
-$$;
+create function run_chain(p_run runs) returns text[] language plpgsql volatile as $$
+begin
+  return array(select c.agent_id from run_agents c
+    where c.run_id = p_run.run_id and c.agent_id <> p_run.agent order by c.position) || p_run.agent;
+end $$;
 
 -- At each send: this step, under what the whole plan may cost.
 create function door_identity(p_run runs, p_step plan_steps) returns identity_answer

@@ -10,8 +10,10 @@ const balances = `
 create function balances_lock(p_scopes text[], p_months text[], p_currency text) returns void
 language plpgsql volatile as $$
 begin
-  if exists (select 1 from unnest(p_scopes) s, unnest(p_months) m where not exists (
-       select 1 from balances b where b.scope = s and b.month = m and b.currency = p_currency)) then
+  if (select count(*) from balances b
+       where b.scope = any(p_scopes) and b.month = any(p_months) and b.currency = p_currency)
+     < (select count(distinct s) from unnest(p_scopes) s)
+       * (select count(distinct m) from unnest(p_months) m) then
     /* guard:month-lock else null */ perform pg_advisory_xact_lock(7002) /* end */;
     perform months_open(p_scopes, p_months, p_currency);
   end if;
@@ -72,7 +74,9 @@ begin
          b.reserved_minor + b.captured_minor + b.standing_minor - v_own as used into v_full
     from jsonb_array_elements(p_caps) c
     join balances b on b.scope = c->>'scope' and b.month = v_month and b.currency = p_currency
-   where b.reserved_minor + b.captured_minor + b.standing_minor - v_own + p_cost
+   -- Once more as a list, for the index: without it every balance of the month is read.
+   where b.scope = any(v_scopes)
+     and b.reserved_minor + b.captured_minor + b.standing_minor - v_own + p_cost
          > (c->>'capMinor')::bigint
    order by c->>'scope' limit 1;
   if found and p_cost > 0 then
@@ -83,7 +87,8 @@ begin
   update balances b set reserved_minor = b.reserved_minor + p_cost, cap_minor = n.cap
     from (select c->>'scope' as scope, min((c->>'capMinor')::bigint) as cap
             from jsonb_array_elements(p_caps) c group by 1) n
-   where b.scope = n.scope and b.month = v_month and b.currency = p_currency;
+   where b.scope = n.scope and b.scope = any(v_scopes) and b.month = v_month
+     and b.currency = p_currency;
   insert into reservations as r (run_id, step, month, currency, scopes, amount_minor, state)
     values (p_run, p_step, v_month, p_currency, v_scopes, p_cost, 'reserved')
     on conflict (run_id, step) do update
