@@ -31,6 +31,7 @@ import { grantRoles, makeRoles } from './roles.js';
 import { moneyBack } from './migrations/0071-money-back.js';
 import { anomalies } from './migrations/0100-anomalies.js';
 import { calls } from './migrations/0091-calls.js';
+import { triggersThatLookFirst } from './migrations/0111-triggers-that-look-first.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -71,6 +72,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0071-money-back': migration(moneyBack),
   '0100-anomalies': migration(anomalies),
   '0091-calls': migration(calls),
+  '0111-triggers-that-look-first': migration(triggersThatLookFirst),
 };
 
 export interface MigrateOptions {
