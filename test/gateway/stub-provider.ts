@@ -31,6 +31,8 @@ export interface StubProvider {
   readonly faults: Map<string, Fault[]>;
   /** Keys are forgotten, as after the provider's own time. */
   forgetKeys(): void;
+  /** Nothing was ever made. */
+  forgetThings(): void;
   /** From now on a change is answered only after so long, in ms. */
   answersAfter(ms: number): void;
   /** Lets requests that hang act now, as a slow network would. */
@@ -159,6 +161,9 @@ export async function startStub(): Promise<StubProvider> {
     faults,
     forgetKeys: () => {
       stored.clear();
+    },
+    forgetThings: () => {
+      things.length = 0;
     },
     answersAfter: (ms) => {
       latencyMs = ms;
