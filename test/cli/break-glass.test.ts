@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { newKeyFile } from '../../client/keys.js';
 import type { RunId } from '../../domain/ids.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
-import { databaseNow } from '../../store/clock.js';
 import { admitted, opened, openHouse, perform, type House } from '../gateway/house.js';
+import { plantKey } from '../helpers/register.js';
 import { callCli, type Outcome } from './run-in-process.js';
 
 const PASSPHRASE = 'tide and barnacle 7';
@@ -31,20 +31,7 @@ beforeAll(async () => {
   const { keyId, publicKey } = JSON.parse(
     readFileSync(path.join(folder, 'bob.json'), 'utf8'),
   ) as Record<'keyId' | 'publicKey', string>;
-  const now = await databaseNow(house.db);
-  await house.db
-    .insertInto('keys')
-    .values({
-      key_id: keyId,
-      person_id: 'p_bob',
-      public_key: publicKey,
-      enrolled_at: now,
-      active_from: now,
-      revoked_at: null,
-      revoked_as: null,
-      compromised_since: null,
-    })
-    .execute();
+  await plantKey(house.db, { person: 'p_bob', keyId, publicKey });
   runId = await admitted(house);
   await opened(house, runId, 'plan');
 }, 120_000);

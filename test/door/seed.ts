@@ -18,6 +18,7 @@ import { activatePolicy } from '../../store/policies.js';
 import { createDoor } from '../../gateway/door.js';
 import type { AuthorizeAsk, Door } from '../../gateway/door-contract.js';
 import { freshDatabase } from '../helpers/database.js';
+import { plantKey } from '../helpers/register.js';
 
 export const now = sql<Date>`countersign_now()`;
 const inThirtyDays = sql<Date>`countersign_now() + interval '90 days'`;
@@ -47,19 +48,7 @@ export async function openScratch(): Promise<Scratch> {
     .insertInto('agents')
     .values({ agent_id: 'a_test', owner_person: 'p_ada', created_at: now })
     .execute();
-  await db
-    .insertInto('keys')
-    .values({
-      key_id: 'key-of-ada',
-      person_id: 'p_ada',
-      public_key: 'public',
-      enrolled_at: now,
-      active_from: now,
-      revoked_at: null,
-      revoked_as: null,
-      compromised_since: null,
-    })
-    .execute();
+  await plantKey(db, { person: 'p_ada', keyId: 'key-of-ada', publicKey: 'public' });
   return {
     url: fresh.url,
     db,

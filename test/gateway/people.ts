@@ -3,6 +3,7 @@ import { encodeBase64url } from '../../domain/base64url.js';
 import { keyIdOf, publicKeyOf } from '../../domain/signature.js';
 import { databaseNow } from '../../store/clock.js';
 import type { Database } from '../../store/connect.js';
+import { plantPerson, plantSeed } from '../helpers/register.js';
 
 export interface Signer {
   readonly person: string;
@@ -10,7 +11,7 @@ export interface Signer {
   readonly keyId: string;
 }
 
-const signer = (person: string): Signer => {
+export const signer = (person: string): Signer => {
   const seed = randomBytes(32);
   return { person, seed, keyId: keyIdOf(publicKeyOf(seed)) };
 };
@@ -25,26 +26,9 @@ export interface Enrolled {
 /** Three persons with keys, the owner's agent, one principal, and a service key that speaks for them. */
 export async function enrolled(db: Database): Promise<Enrolled> {
   const people = [signer('p_ada'), signer('p_bob'), signer('p_owner')] as const;
-  for (const { person, seed, keyId } of people) {
-    const groups = ['approvers'];
-    const created_at = await databaseNow(db);
-    await db
-      .insertInto('persons')
-      .values({ person_id: person, name: person, groups, created_at })
-      .execute();
-    await db
-      .insertInto('keys')
-      .values({
-        key_id: keyId,
-        person_id: person,
-        public_key: encodeBase64url(publicKeyOf(seed)),
-        enrolled_at: created_at,
-        active_from: created_at,
-        revoked_at: null,
-        revoked_as: null,
-        compromised_since: null,
-      })
-      .execute();
+  for (const one of people) {
+    await plantPerson(db, one.person);
+    await plantSeed(db, one);
   }
   const service = signer('s_local');
   const now = await databaseNow(db);

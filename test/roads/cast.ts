@@ -4,6 +4,7 @@ import { canonicalBytes } from '../../domain/canonical.js';
 import { databaseNow } from '../../store/clock.js';
 import type { Database } from '../../store/connect.js';
 import { Authenticator } from '../helpers/authenticator.js';
+import { plantKey } from '../helpers/register.js';
 import { hollowKey, newKey } from './ground.js';
 
 /** A person of the register and one key of theirs. */
@@ -59,15 +60,7 @@ export async function plant(
       .onConflict((one) => one.doNothing())
       .execute();
   const enrol = async (person: string, key: SigningKey, more: object = {}): Promise<Member> => {
-    await db
-      .insertInto('keys')
-      .values({
-        ...{ key_id: key.keyId, person_id: person, public_key: key.publicKey },
-        ...{ enrolled_at: now, active_from: now },
-        ...{ revoked_at: null, revoked_as: null, compromised_since: null },
-        ...more,
-      })
-      .execute();
+    await plantKey(db, { person, keyId: key.keyId, publicKey: key.publicKey, more });
     return { person, key };
   };
   const member = (person: string, more: object = {}) => enrol(person, newKey(), more);

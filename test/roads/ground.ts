@@ -11,8 +11,8 @@ import { canonicalRequest, parseRequest, requestDigestOf } from '../../domain/re
 import type { RunHandle } from '../../client/run-handle.js';
 import { keyIdOf, publicKeyOf, signStatement } from '../../domain/signature.js';
 import { parseCanonical } from '../../domain/canonical.js';
-import { databaseNow } from '../../store/clock.js';
 import { addAgent, addKey, addPerson, addPrincipal, addServiceKey } from '../../store/people.js';
+import { plantKey } from '../helpers/register.js';
 import { ended, openTestStage, type TestStage } from '../helpers/stage.js';
 
 /** What a road ended in: the activity's answer, or the code of its failure. */
@@ -166,21 +166,12 @@ async function populate({ db, instance }: TestStage) {
     ] as const)
       await addKey(tx, { keyId, personId, publicKey, label: 'test', evidence });
     // Not by the front door: that refuses such a key.
-    const now = await databaseNow(tx);
-    await tx
-      .insertInto('keys')
-      .values({
-        key_id: hollow.keyId,
-        person_id: 'p_second',
-        public_key: hollow.publicKey,
-        label: 'hollow',
-        enrolled_at: now,
-        active_from: now,
-        revoked_at: null,
-        revoked_as: null,
-        compromised_since: null,
-      })
-      .execute();
+    await plantKey(tx, {
+      person: 'p_second',
+      keyId: hollow.keyId,
+      publicKey: hollow.publicKey,
+      more: { label: 'hollow' },
+    });
     await addAgent(tx, { agentId: 'other-agent', owner: 'p_owner' });
     await addPrincipal(tx, {
       principalId: 'pr_narrow',
