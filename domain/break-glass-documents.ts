@@ -8,7 +8,7 @@ import {
   keyIdSchema,
   personIdSchema,
   runIdSchema,
-  signatureSchema,
+  signable,
 } from './documents.js';
 import { wordsProblem } from './untrusted.js';
 
@@ -20,7 +20,7 @@ export const breakGlassReason = z
   .refine((text) => text.trim().length >= 10, 'say in at least ten characters why')
   .refine((text) => wordsProblem(text) === undefined, 'plain words, at most 500 characters');
 
-const members = {
+const forms = signable({
   type: z.literal(BREAK_GLASS_TYPE),
   instance: instanceSchema,
   runId: runIdSchema,
@@ -33,14 +33,11 @@ const members = {
   /** The last moment before which it may be used. */
   expiresAt: instantSchema,
   reason: breakGlassReason,
-};
-/** One named person passes one gate alone. The signature is of the kinds that a decision's may be. */
-export const breakGlassSchema = z.strictObject(members);
-export type BreakGlassStatement = z.infer<typeof breakGlassSchema>;
-export const breakGlassMessageSchema = z.strictObject({
-  ...members,
-  signature: signatureSchema,
 });
+/** One named person passes one gate alone. The signature is of the kinds that a decision's may be. */
+export const breakGlassSchema = forms.statement;
+export type BreakGlassStatement = z.infer<typeof breakGlassSchema>;
+export const breakGlassMessageSchema = forms.message;
 export type BreakGlassMessage = z.infer<typeof breakGlassMessageSchema>;
 
 /** Whatever a person may say at a gate, signed: what the `decide` message carries. */

@@ -166,7 +166,22 @@ export const signatureSchema = z.discriminatedUnion('kind', [
 ]);
 export type Signature = z.infer<typeof signatureSchema>;
 
-const decisionMembers = {
+/** Members of a statement, and the same with the signature that its message carries. Both strict. */
+export const signable = <Members extends z.ZodRawShape>(members: Members) => ({
+  statement: z.strictObject(members),
+  message: z.strictObject({ ...members, signature: signatureSchema }),
+});
+
+/** Who signs an order, with which key, when and why. */
+export const orderMembers = {
+  instance: instanceSchema,
+  by: personIdSchema,
+  keyId: keyIdSchema,
+  reason: text,
+  at: instantSchema,
+};
+
+const decisionForms = signable({
   type: z.literal('countersign.decision.v1'),
   instance: instanceSchema,
   gateId: gateIdSchema,
@@ -178,33 +193,23 @@ const decisionMembers = {
   surface: z.enum(['inbox', 'cli', 'offline']),
   decidedAt: instantSchema,
   reason: text.optional(),
-};
-export const decisionSchema = z.strictObject(decisionMembers);
+});
+export const decisionSchema = decisionForms.statement;
 export type DecisionStatement = z.infer<typeof decisionSchema>;
 /** The `decide` message: the statement's members plus its signature. */
-export const decideMessageSchema = z.strictObject({
-  ...decisionMembers,
-  signature: signatureSchema,
-});
+export const decideMessageSchema = decisionForms.message;
 export type DecideMessage = z.infer<typeof decideMessageSchema>;
 
-const resolveMembers = {
+const resolveForms = signable({
+  ...orderMembers,
   type: z.literal('countersign.resolve.v1'),
-  instance: instanceSchema,
   runId: runIdSchema,
   step: z.enum(STEPS),
   action: z.enum(['retry', 'done-by-hand', 'give-up']),
-  by: personIdSchema,
-  keyId: keyIdSchema,
-  reason: text,
-  at: instantSchema,
-};
-export const resolveSchema = z.strictObject(resolveMembers);
-export type ResolveStatement = z.infer<typeof resolveSchema>;
-export const resolveMessageSchema = z.strictObject({
-  ...resolveMembers,
-  signature: signatureSchema,
 });
+export const resolveSchema = resolveForms.statement;
+export type ResolveStatement = z.infer<typeof resolveSchema>;
+export const resolveMessageSchema = resolveForms.message;
 export type ResolveMessage = z.infer<typeof resolveMessageSchema>;
 
 export const scopeSchema = z
@@ -214,43 +219,29 @@ export const scopeSchema = z
   );
 export type Scope = z.infer<typeof scopeSchema>;
 
-const resumeMembers = {
+const resumeForms = signable({
+  ...orderMembers,
   type: z.literal('countersign.resume.v1'),
-  instance: instanceSchema,
   scope: scopeSchema,
-  by: personIdSchema,
-  keyId: keyIdSchema,
-  reason: text,
-  at: instantSchema,
-};
-/** Lifts a stop over its scope, or lets a `held` run go on (scope `run/<id>`). */
-export const resumeSchema = z.strictObject(resumeMembers);
-export type ResumeStatement = z.infer<typeof resumeSchema>;
-export const resumeMessageSchema = z.strictObject({
-  ...resumeMembers,
-  signature: signatureSchema,
 });
+/** Lifts a stop over its scope, or lets a `held` run go on (scope `run/<id>`). */
+export const resumeSchema = resumeForms.statement;
+export type ResumeStatement = z.infer<typeof resumeSchema>;
+export const resumeMessageSchema = resumeForms.message;
 export type ResumeMessage = z.infer<typeof resumeMessageSchema>;
 
-const policyMembers = {
+const policyForms = signable({
+  ...orderMembers,
   type: z.literal('countersign.policy.v1'),
-  instance: instanceSchema,
   /** Of the document in canonical form. */
   policyDigest: digestSchema,
   /** The version it becomes: one more than the version in force when this is accepted, so that nothing is replayed. */
   version: z.int().min(1),
-  by: personIdSchema,
-  keyId: keyIdSchema,
-  reason: text,
-  at: instantSchema,
-};
-/** Puts a policy in force. As many of these as the policy in force asks for, each of another person. */
-export const policyStatementSchema = z.strictObject(policyMembers);
-export type PolicyStatement = z.infer<typeof policyStatementSchema>;
-export const policyMessageSchema = z.strictObject({
-  ...policyMembers,
-  signature: signatureSchema,
 });
+/** Puts a policy in force. As many of these as the policy in force asks for, each of another person. */
+export const policyStatementSchema = policyForms.statement;
+export type PolicyStatement = z.infer<typeof policyStatementSchema>;
+export const policyMessageSchema = policyForms.message;
 export type PolicyMessage = z.infer<typeof policyMessageSchema>;
 
 export const stopMessageSchema = z.strictObject({

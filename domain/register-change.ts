@@ -4,7 +4,7 @@ import {
   instantSchema,
   keyIdSchema,
   personIdSchema,
-  signatureSchema,
+  signable,
 } from './documents.js';
 import { decodeBase64url } from './base64url.js';
 import { publicKeyProblem } from './signature.js';
@@ -82,20 +82,17 @@ export const changeSchema = z.discriminatedUnion('kind', [
 ]);
 export type RegisterChange = z.infer<typeof changeSchema>;
 
-const members = {
+const forms = signable({
   type: z.literal('countersign.register.v1'),
   instance: instanceSchema,
   change: changeSchema,
   by: personIdSchema,
   keyId: keyIdSchema,
   at: instantSchema,
-};
-export const registerStatementSchema = z.strictObject(members);
-export type RegisterStatement = z.infer<typeof registerStatementSchema>;
-export const registerMessageSchema = z.strictObject({
-  ...members,
-  signature: signatureSchema,
 });
+export const registerStatementSchema = forms.statement;
+export type RegisterStatement = z.infer<typeof registerStatementSchema>;
+export const registerMessageSchema = forms.message;
 export type RegisterMessage = z.infer<typeof registerMessageSchema>;
 
 /** Whom a change is about: they do not sign it alone. */
