@@ -2,11 +2,13 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { FileRefused } from '../client/errors.js';
 import { readPolicyFile } from '../client/policy-file.js';
+import { UsageError } from '../config/errors.js';
 import { Failure } from '../domain/errors.js';
 import { isOverdue, overdueText } from '../domain/policy/review.js';
 import { policyDigestOf } from '../domain/policy/schema.js';
 import { policyInForce } from '../gateway/policy.js';
 import { databaseNow } from '../store/clock.js';
+import { ceremonyOf } from './ceremony.js';
 import type { Context } from './context.js';
 
 /** The name that a policy file has unless COUNTERSIGN_POLICY says otherwise. */
@@ -28,7 +30,7 @@ export interface PolicyState {
 export async function policyState(context: Context): Promise<PolicyState> {
   const db = await context.database();
   try {
-    const { version, digest, policy } = await policyInForce(db);
+    const { version, digest, policy } = await policyInForce(db, await ceremonyOf(context));
     const overdue = isOverdue(policy, (await databaseNow(db)).getTime());
     return {
       version,
@@ -38,7 +40,9 @@ export async function policyState(context: Context): Promise<PolicyState> {
       ...fileState(context, digest),
     };
   } catch (error) {
-    if (!(error instanceof Failure) || error.code !== 'POLICY_MISSING') throw error;
+    // A configuration that names no roots is a fault to show: `status` and `doctor` say it rather than end.
+    const missing = error instanceof Failure && error.code === 'POLICY_MISSING';
+    if (!missing && !(error instanceof UsageError)) throw error;
     return { fault: error.message, ...fileState(context, undefined) };
   }
 }

@@ -15,6 +15,7 @@ import {
 } from '../domain/documents.js';
 import type { BreakGlassMessage, BreakGlassStatement } from '../domain/break-glass-documents.js';
 import type { CloseCaseMessage, CloseCaseStatement } from '../domain/close-case.js';
+import type { RevokeMessage, RevokeStatement } from '../domain/key-statements.js';
 import { canonicalBytes, digestOfBytes, parseCanonical, utf8 } from '../domain/canonical.js';
 import type { Digest } from '../domain/ids.js';
 import { ProtocolError } from '../domain/reasons.js';
@@ -170,6 +171,15 @@ export function signResume(
   key: SigningKey,
 ): Signed<ResumeMessage> {
   const whole: ResumeStatement = { type: 'countersign.resume.v1', keyId: key.keyId, ...statement };
+  return { ...whole, signature: signatureOver(whole, key) };
+}
+
+/** Signs that a key ends. */
+export function signRevoke(
+  statement: Omit<RevokeStatement, 'type' | 'keyId'>,
+  key: SigningKey,
+): Signed<RevokeMessage> {
+  const whole: RevokeStatement = { type: 'countersign.revoke.v1', keyId: key.keyId, ...statement };
   return { ...whole, signature: signatureOver(whole, key) };
 }
 

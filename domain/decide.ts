@@ -9,7 +9,7 @@ import {
   type Signature,
   signatureSchema,
 } from './documents.js';
-import { type Claim, claimedGroups, type GroupEvidence, groupEvidence } from './group-evidence.js';
+import { type GroupEvidence, groupEvidence } from './group-evidence.js';
 import { instantToMs } from './instant.js';
 import type { Policy } from './policy/schema.js';
 import { ProtocolError, type RefusalReason } from './reasons.js';
@@ -83,8 +83,6 @@ export interface AcceptFacts {
   /** An effect has used the grant of this gate already. */
   readonly used?: boolean;
   readonly relyingParty?: RelyingParty | undefined;
-  /** What the identity provider said of this person, where the decision came with a session. */
-  readonly claim?: Claim | undefined;
   /** The database's clock at receipt, in ms. */
   readonly nowMs: number;
 }
@@ -125,7 +123,7 @@ export function acceptDecision(message: unknown, facts: AcceptFacts): Acceptance
   return {
     accepted: true,
     decision,
-    groups: person === undefined ? [] : groupEvidence(person, facts),
+    groups: person === undefined ? [] : groupEvidence(person, facts.policy),
     ...(signed.assertion === undefined ? {} : { assertion: signed.assertion }),
   };
 }
@@ -182,7 +180,7 @@ function decisionRefusal(
   const excluded = exclusionOf(statement.approver, facts);
   if (excluded !== undefined) return excluded;
   const rule = facts.gate?.document.rule.allOf ?? [];
-  const groups = [...groupsOf(person, facts.policy), ...claimedGroups(facts.claim, facts.nowMs)];
+  const groups = groupsOf(person, facts.policy);
   if (!rule.some(({ group }) => groups.includes(group))) return 'not-in-group';
   // Whoever has approved may still think better of it: a reject of theirs counts.
   if (statement.decision !== 'approve') return undefined;

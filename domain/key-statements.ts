@@ -7,26 +7,24 @@ import {
   instantSchema,
   keyIdSchema,
   personIdSchema,
+  orderMembers,
+  signable,
   type Signature,
-  signatureSchema,
 } from './documents.js';
 import type { Digest } from './ids.js';
 import { KEY_ALGORITHMS, readPublicKey } from './public-key.js';
 import type { RefusalReason } from './reasons.js';
 import { type KeyRecord, registerOf } from './register.js';
-import { countCharacters } from './text.js';
 import type { RelyingParty } from './trust.js';
 import { assertionFacts } from './webauthn.js';
 
 /** How approver keys come and go: signed by the new key, admitted by others, revoked by one word. */
 
+/** As policies write them. */
+const groupName = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/);
 const base64url = z.string().regex(/^[A-Za-z0-9_-]{1,2000}$/);
-const reason = z
-  .string()
-  .min(1)
-  .refine((value) => countCharacters(value) <= 2_000, 'at most 2,000 characters');
 
-const enrolMembers = {
+const enrolForms = signable({
   type: z.literal('countersign.enrol.v1'),
   instance: instanceSchema,
   person: personIdSchema,
@@ -39,30 +37,44 @@ const enrolMembers = {
   label: z.string().max(200),
   nonce: instanceSchema,
   enrolledAt: instantSchema,
-};
-export const enrolSchema = z.strictObject(enrolMembers);
+});
+export const enrolSchema = enrolForms.statement;
 export type EnrolStatement = z.infer<typeof enrolSchema>;
 /** Signed by the new key itself: nobody enrols a key that they do not hold. */
-export const enrolMessageSchema = z.strictObject({ ...enrolMembers, signature: signatureSchema });
+export const enrolMessageSchema = enrolForms.message;
 export type EnrolMessage = z.infer<typeof enrolMessageSchema>;
 
-const approveEnrolMembers = {
+const approveEnrolForms = signable({
+  ...orderMembers,
   type: z.literal('countersign.approve-enrol.v1'),
-  instance: instanceSchema,
   /** Digest of the enrol statement. */
   enrolment: digestSchema,
-  by: personIdSchema,
-  keyId: keyIdSchema,
-  reason: reason.optional(),
-  at: instantSchema,
-};
-export const approveEnrolSchema = z.strictObject(approveEnrolMembers);
-export type ApproveEnrolStatement = z.infer<typeof approveEnrolSchema>;
-export const approveEnrolMessageSchema = z.strictObject({
-  ...approveEnrolMembers,
-  signature: signatureSchema,
+  /** The groups that the person is to have; where roots are pinned no others count. */
+  groups: z.array(groupName).max(20).optional(),
+  reason: orderMembers.reason.optional(),
 });
+export const approveEnrolSchema = approveEnrolForms.statement;
+export type ApproveEnrolStatement = z.infer<typeof approveEnrolSchema>;
+export const approveEnrolMessageSchema = approveEnrolForms.message;
 export type ApproveEnrolMessage = z.infer<typeof approveEnrolMessageSchema>;
+
+const revokeForms = signable({
+  ...orderMembers,
+  type: z.literal('countersign.revoke.v1'),
+  /** The key that ends; `keyId` is the one that signs, and may be the same. */
+  revokes: keyIdSchema,
+  as: z.enum(['retired', 'compromised']),
+  /** Of a compromised key: since when somebody else may have used it; absent: ever. */
+  since: instantSchema.optional(),
+});
+/** Ends a key from the moment it is recorded. One signature: its person's own, or an administrator's. */
+export const revokeSchema = revokeForms.statement;
+export type RevokeStatement = z.infer<typeof revokeSchema>;
+export const revokeMessageSchema = revokeForms.message.refine(
+  ({ as, at, since }) => since === undefined || (as === 'compromised' && since <= at),
+  'only a compromised key has a `since`, and it is not in the future',
+);
+export type RevokeMessage = z.infer<typeof revokeMessageSchema>;
 
 /** A signed message without its signature. */
 export function statementOf<T extends { readonly signature: Signature }>(

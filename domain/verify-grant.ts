@@ -35,8 +35,6 @@ export interface StoredDecision {
   readonly message: string;
   /** When it was accepted, in ms: a key that was retired later leaves it standing. */
   readonly acceptedMs: number;
-  /** Groups that a fresh token gave at receipt. */
-  readonly claimed: readonly string[];
 }
 
 export interface GrantUse {
@@ -213,7 +211,7 @@ function countedDecision(stored: StoredDecision, gate: GateDocument, use: GrantU
     ? [
         {
           person: person.person,
-          groups: [...groupsOf(person, use.policy), ...stored.claimed],
+          groups: groupsOf(person, use.policy),
           decision: statement.decision,
           sha256: decision.sha256,
         },

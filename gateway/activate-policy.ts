@@ -2,7 +2,6 @@ import { evaluateRule } from '../domain/approval-rule.js';
 import { canonicalize } from '../domain/canonical.js';
 import type { SignatureVerdict } from '../domain/check-signature.js';
 import { policyMessageSchema, type PolicyMessage } from '../domain/documents.js';
-import { Failure } from '../domain/errors.js';
 import type { Instance } from '../domain/ids.js';
 import { activationRule } from '../domain/policy/activation.js';
 import { parsePolicy, policyDigestOf, type Policy } from '../domain/policy/schema.js';
@@ -13,8 +12,7 @@ import { databaseNow } from '../store/clock.js';
 import type { Executor } from '../store/connect.js';
 import { insertPolicy, listPolicies, lockFence } from '../store/policies.js';
 import { recordRefusal } from '../store/refusals.js';
-import type { Row } from '../store/schema.js';
-import { policyOfRow } from './policy.js';
+import { lastBelieved, ROOTS_MIN } from './policy.js';
 import { believingRegister } from './believed.js';
 import type { Parts } from './parts.js';
 import { judgeOrder, readMessage, reasonOf } from './signed.js';
@@ -79,10 +77,14 @@ type Accepted = { readonly version: number; readonly signed: readonly PolicyMess
 const no = (reason: string, detail: string): Refusal => ({ reason, detail });
 
 async function refusalOf(tx: Executor, asked: Asked): Promise<Refusal | Accepted> {
-  const { latest, valid } = await lastValid(tx);
+  const rows = await listPolicies(tx);
+  const [latest] = rows;
+  const valid = await lastBelieved(tx, asked, rows);
   const version = (latest?.version ?? 0) + 1;
   const rule = valid === undefined ? undefined : activationRule(valid.policy);
-  if (latest === undefined) return firstByRoots(tx, asked);
+  const rooted = asked.trust.rootKeys.length > 0;
+  if (latest === undefined || (valid === undefined && rooted))
+    return byRoots(tx, asked, { version, sinceMs: latest?.activated_at.getTime() ?? 0 });
   if (valid === undefined || rule === undefined)
     return no('nobody-may', 'no policy that was ever in force names who may activate another');
   if (latest.digest === asked.digest && latest.version === valid.version)
@@ -128,17 +130,22 @@ async function refusalOf(tx: Executor, asked: Asked): Promise<Refusal | Accepted
   return { version, signed };
 }
 
-/** The first policy of an installation with pinned roots: two persons sign it, each with a root. */
-async function firstByRoots(tx: Executor, asked: Asked): Promise<Refusal | Accepted> {
+/** The first policy of an installation with pinned roots, or of one with new ones: two persons sign it, each with a root. */
+async function byRoots(
+  tx: Executor,
+  asked: Asked,
+  { sinceMs, version }: { readonly version: number; readonly sinceMs: number },
+): Promise<Refusal | Accepted> {
   const { rootKeys } = asked.trust;
-  if (rootKeys.length < 2)
-    return no('nobody-may', 'no policy was ever in force, and no two root keys are pinned');
+  if (rootKeys.length < ROOTS_MIN)
+    return no('nobody-may', 'no policy is in force, and no two root keys are pinned');
   const signed: PolicyMessage[] = [];
   for (const message of asked.messages) {
     const read = readActivation(message);
     if ('detail' in read) return read;
     const { by, keyId } = read;
-    if (read.version !== 1) return no('version-mismatch', `it is for version ${read.version}`);
+    if (read.version !== version)
+      return no('version-mismatch', `it is for version ${read.version}, the next is ${version}`);
     if (read.policyDigest !== asked.digest)
       return no('digest-mismatch', `it is for the document ${read.policyDigest}`);
     const verdict = judgeOrder(read, {
@@ -148,37 +155,15 @@ async function firstByRoots(tx: Executor, asked: Asked): Promise<Refusal | Accep
       policy: undefined,
       rootKeys,
       nowMs: (await databaseNow(tx)).getTime(),
-      sinceMs: 0,
+      sinceMs,
     });
     if (!verdict.good) return no(verdict.reason, `the statement of ${by}`);
     signed.push(read);
   }
   const persons = new Set(signed.map(({ by }) => by));
-  return persons.size >= 2
-    ? { version: 1, signed }
-    : no('rule-not-met', 'two persons sign the first policy, each with a pinned root key');
-}
-
-/** The newest row, and the newest that is a valid policy: its rule holds while what came after it is unreadable. */
-async function lastValid(tx: Executor): Promise<{
-  latest: Row<'policies'> | undefined;
-  valid: { version: number; policy: Policy } | undefined;
-}> {
-  const rows = await listPolicies(tx);
-  for (const row of rows) {
-    const policy = readable(row);
-    if (policy !== undefined) return { latest: rows[0], valid: { version: row.version, policy } };
-  }
-  return { latest: rows[0], valid: undefined };
-}
-
-function readable(row: Row<'policies'>): Policy | undefined {
-  try {
-    return policyOfRow(row).policy;
-  } catch (error) {
-    if (error instanceof Failure) return undefined;
-    throw error;
-  }
+  return persons.size >= ROOTS_MIN
+    ? { version, signed }
+    : no('rule-not-met', 'two persons sign it, each with a pinned root key');
 }
 
 function readActivation(message: unknown): PolicyMessage | Refusal {

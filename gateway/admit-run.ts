@@ -100,7 +100,7 @@ async function admitNew(parts: Parts, wanted: Wanted): Promise<Admitted> {
   const principal = await readPrincipal(parts.db, request.principal);
   if (principal === undefined || !allows(caller.principals, principal.principal_id))
     throw told('principal', `${caller.requester} may not act for this principal`);
-  const { policy } = await policyInForce(parts.db);
+  const { policy } = await policyInForce(parts.db, parts);
   return parts.db.transaction().execute(async (tx) => {
     await lockAdmissions(tx, request.agent);
     const acting = await actingAgents(tx, { request, chain, principal: principal.principal_id });

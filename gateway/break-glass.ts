@@ -1,6 +1,5 @@
 import { judgeGlassAtReceipt, readBreakGlass } from '../domain/break-glass.js';
 import type { GlassVerdict, ReceivedGlass } from '../domain/break-glass.js';
-import type { Claim } from '../domain/group-evidence.js';
 import { digestOfBytes, utf8 } from '../domain/canonical.js';
 import { cardSchema } from '../domain/documents.js';
 import { parseGateId } from '../domain/ids.js';
@@ -32,20 +31,19 @@ export async function recordWord(
   runId: RunId,
   message: unknown,
   road: Road,
-  claim?: Claim,
 ): Promise<DecisionVerdict> {
   let glass: ReceivedGlass | undefined;
   try {
     glass = readBreakGlass(message);
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    if (typeof message === 'string') return recordDecision(parts, runId, message, road, claim);
+    if (typeof message === 'string') return recordDecision(parts, runId, message, road);
     const detail = `${error.message}: ${digestOfBytes(utf8(JSON.stringify([message])))}`;
     await refuse(parts, { runId, asked: 'break-glass', reason: error.reason, detail });
     return { accepted: false, reason: error.reason };
   }
   return glass === undefined
-    ? recordDecision(parts, runId, message, road, claim)
+    ? recordDecision(parts, runId, message, road)
     : breakGlass(parts, runId, glass, road);
 }
 
@@ -60,7 +58,7 @@ async function breakGlass(
   road: Road,
 ): Promise<DecisionVerdict> {
   const run = await loadRun(parts, runId);
-  const { policy } = await policyInForce(parts.db);
+  const { policy } = await policyInForce(parts.db, parts);
   const verdict = await parts.db.transaction().execute(async (tx): Promise<DecisionVerdict> => {
     const { gateId, approver } = glass.message;
     const gate = parseGateId(gateId)?.runId === runId ? await lockGate(tx, gateId) : undefined;

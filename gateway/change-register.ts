@@ -65,16 +65,13 @@ function readChange(message: unknown): RegisterMessage | string {
   }
 }
 
-/** The name of a group that no policy has: whoever may sign this very change is in it. */
-const SIGNERS = '(may sign this)';
-
 async function verdictOf(
   tx: Executor,
   parts: Ceremony,
   message: RegisterMessage,
 ): Promise<OrderVerdict> {
   const { by, change, keyId } = message;
-  const { policy } = await policyInForce(tx);
+  const { policy } = await policyInForce(tx, parts);
   const register = await believingRegister(tx, parts, { persons: [by], keys: [keyId] });
   const person = register.person(by);
   const groups = person === undefined ? [] : groupsOf(person, policy);
@@ -84,13 +81,11 @@ async function verdictOf(
     instance: parts.instance,
     relyingParty: parts.trust.relyingParty,
     register,
-    policy: {
-      ...policy,
-      groups: [...policy.groups, { name: SIGNERS, persons: may === true ? [by] : [] }],
-    },
+    policy,
     nowMs,
     sinceMs: nowMs - USED_WITHIN_MS,
-    groups: [SIGNERS],
+    groups: [],
+    entitled: may === true ? by : undefined,
   });
   if (!verdict.good)
     return verdict.reason === 'not-in-group' && may !== true

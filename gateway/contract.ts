@@ -1,4 +1,3 @@
-import type { Claim } from '../domain/group-evidence.js';
 import type { Denial, OpenGate, Plan, RunState, StepReport } from '../domain/plan.js';
 import type { Digest, GateId, RunId } from '../domain/ids.js';
 import type { EffectStep, Environment, StepName } from '../domain/steps.js';
@@ -26,7 +25,6 @@ export interface Gateway {
     message: unknown,
     road: 'signal' | 'update' | 'cli' | 'http',
     /** What the identity provider said of whoever decides, in the session of the HTTP road. */
-    claim?: Claim,
   ): Promise<DecisionVerdict>;
   /** What the record says of a gate now, by the database's clock; reminder, escalation and end are passed if they have come. */
   gateStatus(runId: RunId, gateId: GateId): Promise<GateStatus>;

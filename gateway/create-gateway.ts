@@ -67,8 +67,8 @@ export function createGateway(parts: Parts): Gateway {
     admit: (claim) => admit(parts, claim),
     plan: (id) => guarded('plan', id, (runId) => planRun(parts, runId)),
     openGate: (id, gate) => guarded(`gate ${gate}`, id, (runId) => openGate(parts, runId, gate)),
-    recordDecision: (id, message, road, claim) =>
-      guarded('decide', id, (runId) => recordWord(parts, runId, message, road, claim)),
+    recordDecision: (id, message, road) =>
+      guarded('decide', id, (runId) => recordWord(parts, runId, message, road)),
     gateStatus: (id, gateId) =>
       guarded('gate-status', id, (runId) => gateStatus(parts, runId, gateId)),
     readiness: (id, step) =>

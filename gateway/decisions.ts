@@ -3,7 +3,6 @@ import { digestOfBytes, utf8 } from '../domain/canonical.js';
 import { acceptDecision, readDecision, standingOf } from '../domain/decide.js';
 import type { Acceptance, GateRecord, ReceivedDecision } from '../domain/decide.js';
 import { cardSchema, gateSchema } from '../domain/documents.js';
-import type { Claim } from '../domain/group-evidence.js';
 import { parseGateId } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { Policy } from '../domain/policy/schema.js';
@@ -24,7 +23,7 @@ import { signatureText } from './orders.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
 import { loadRun } from './record.js';
-import { believingRegister } from './believed.js';
+import { believingRegister, type Pins } from './believed.js';
 import { rolesOf } from './roles.js';
 import { spendCounterOf } from './spend-counter.js';
 import { countedApprovals, standingAt } from './standing.js';
@@ -43,7 +42,6 @@ export async function recordDecision(
   runId: RunId,
   message: unknown,
   road: Road,
-  claim?: Claim,
 ): Promise<DecisionVerdict> {
   let received: ReceivedDecision;
   try {
@@ -56,7 +54,7 @@ export async function recordDecision(
     return { accepted: false, reason: error.reason };
   }
   const run = await loadRun(parts, runId);
-  const { policy } = await policyInForce(parts.db);
+  const { policy } = await policyInForce(parts.db, parts);
   const { statement } = received;
   const { hold, verdict } = await parts.db.transaction().execute(async (tx): Promise<Recorded> => {
     const named = parseGateId(statement.gateId);
@@ -64,7 +62,9 @@ export async function recordDecision(
     const known = await readDecisionRow(tx, received);
     if (known !== undefined && gate !== undefined)
       return { verdict: { accepted: true, gateState: gate.state, approver: statement.approver } };
-    const facts = { run: run.row, gate, policy, claim };
+    // After the lock: a decision counts by the moment it is recorded, not by when its transaction began.
+    const now = await databaseNow(tx);
+    const facts = { run: run.row, gate, policy, now };
     const acceptance = await judged(parts, tx, message, { ...facts, statement });
     if (!acceptance.accepted || gate === undefined)
       return {
@@ -77,7 +77,7 @@ export async function recordDecision(
     const spent = await spendCounterOf(tx, statement.keyId, acceptance.assertion);
     if (spent !== undefined)
       return { verdict: { accepted: false, reason: spent, gateState: gate.state } };
-    const accepted = await accept(tx, { ...facts, gate, acceptance, road });
+    const accepted = await accept(tx, parts, { ...facts, gate, acceptance, road });
     return {
       verdict: { accepted: true, gateState: accepted.state, approver: statement.approver },
       hold: accepted.hold,
@@ -110,7 +110,7 @@ interface Facts {
   readonly run: Row<'runs'>;
   readonly gate: Row<'gates'> | undefined;
   readonly policy: Policy;
-  readonly claim: Claim | undefined;
+  readonly now: Date;
 }
 
 async function judged(
@@ -119,7 +119,7 @@ async function judged(
   message: unknown,
   of: Facts & { readonly statement: ReceivedDecision['statement'] },
 ): Promise<Acceptance> {
-  const { claim, gate, policy, run, statement } = of;
+  const { gate, policy, run, statement } = of;
   const at = gate === undefined ? undefined : await standingAt(tx, gate.gate_id);
   return acceptDecision(message, {
     instance: parts.instance,
@@ -134,9 +134,7 @@ async function judged(
     withdrawnAtMs: at?.withdrawnAtMs(statement.approver),
     used: gate !== undefined && (await isUsed(tx, gate.gate_id)),
     relyingParty: parts.trust.relyingParty,
-    claim,
-    // After the lock: a decision counts by the moment it is recorded, not by when its transaction began.
-    nowMs: (await databaseNow(tx)).getTime(),
+    nowMs: of.now.getTime(),
   });
 }
 
@@ -150,13 +148,14 @@ export const gateRecordOf = (row: Row<'gates'>): GateRecord => ({
 /** Writes the decision and what follows from it: a rejected gate, a granted one, or one that waits for more. */
 async function accept(
   tx: Executor,
+  parts: Recording,
   of: Facts & {
     readonly gate: Row<'gates'>;
     readonly acceptance: Acceptance & { readonly accepted: true };
     readonly road: Road;
   },
 ): Promise<{ readonly state: GateState; readonly hold?: Anomaly | undefined }> {
-  const { gate, run } = of;
+  const { gate, policy, run } = of;
   const { assertion, decision, groups } = of.acceptance;
   const { statement, signature } = decision;
   await insertDecision(tx, {
@@ -175,7 +174,7 @@ async function accept(
     assertion,
   });
   const granted =
-    statement.decision === 'approve' ? await grantedBy(tx, gate, of.policy) : undefined;
+    statement.decision === 'approve' ? await grantedBy(tx, parts, { gate, policy }) : undefined;
   if (granted !== undefined) await granting(tx, { run, gate, persons: granted });
   await appendLog(tx, {
     kind: 'decision',
@@ -187,6 +186,7 @@ async function accept(
       keyId: statement.keyId,
       sha256: decision.sha256,
       road: of.road,
+      groups: groups.map(({ group, source }) => `${source}:${group}`),
     },
   });
   const hasty = await haste(tx, {
@@ -194,7 +194,7 @@ async function accept(
     policy: of.policy,
     decision: statement.decision,
     sha256: decision.sha256,
-    now: await databaseNow(tx),
+    now: of.now,
   });
   const again = hasty?.then === 'gate';
   const to = again ? 'void' : nextState(statement.decision, gate, granted !== undefined);
@@ -226,11 +226,11 @@ function nextState(
 /** The persons whose approvals satisfy the gate's rule together, or undefined while somebody is missing. */
 async function grantedBy(
   tx: Executor,
-  gate: Row<'gates'>,
-  policy: Policy,
+  pins: Pins,
+  { gate, policy }: { readonly gate: Row<'gates'>; readonly policy: Policy },
 ): Promise<readonly string[] | undefined> {
   const { approvals } = await standingAt(tx, gate.gate_id);
-  const counted = await countedApprovals(tx, approvals, policy);
+  const counted = await countedApprovals(tx, pins, { approvals, policy });
   return standingOf(gateRecordOf(gate).document, counted).satisfied
     ? counted.map(({ person }) => person)
     : undefined;

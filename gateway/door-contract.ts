@@ -56,7 +56,13 @@ export interface Door {
   /** What stands of the last stop over a scope, as it reads back; undefined: nothing is stopped there. */
   layers(scope: string): Promise<StandingLayers | undefined>;
   /** Lifts a fence; the caller has verified the signed statement whose digest is given. */
-  resume(ask: { scope: string; by: string; statementDigest: Digest }): Promise<boolean>;
+  resume(ask: {
+    scope: string;
+    by: string;
+    statementDigest: Digest;
+    /** In canonical form; it is verified again wherever something is to be sent. */
+    message?: string;
+  }): Promise<boolean>;
   /** fenced at, drained at, and what is not yet drained. */
   drained(scope: string): Promise<StopRecord>;
   /** The stops in force over a run, one over a provider that it still plans to act at among them. */

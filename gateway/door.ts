@@ -126,8 +126,9 @@ function fencing(db: Database): Part<'stop' | 'resume' | 'drained' | 'fences' | 
       return drained(db, scope);
     },
     layers: (scope: string) => layers(db, scope),
-    resume: async ({ scope, by, statementDigest }) => {
-      const call = sql`select * from door_resume(${scope}, ${by}, ${statementDigest}) as lifted`;
+    resume: async ({ scope, by, statementDigest, message = null }) => {
+      const call = sql`select * from door_resume(${scope}, ${by}, ${statementDigest},
+        ${message}::text) as lifted`;
       return (await one<{ lifted: boolean }>(db, call)).lifted;
     },
     drained: (scope: string) => drained(db, scope),

@@ -1,6 +1,5 @@
 import { canonicalize } from '../domain/canonical.js';
 import { durationToMs } from '../domain/duration.js';
-import { Failure } from '../domain/errors.js';
 import { instantToMs } from '../domain/instant.js';
 import {
   approveEnrolMessageSchema,
@@ -22,9 +21,9 @@ import {
 } from '../store/key-rows.js';
 import { countPersons, lockRegister } from '../store/people.js';
 import { recordRefusal } from '../store/refusals.js';
-import { believingRegister } from './believed.js';
+import { believingRegister, type Pins } from './believed.js';
 import type { Parts } from './parts.js';
-import { policyInForce } from './policy.js';
+import { policyOrNone } from './policy.js';
 import { judgeOrder, orderDigestOf, readMessage, reasonOf } from './signed.js';
 import { spendCounter } from './spend-counter.js';
 
@@ -74,7 +73,7 @@ export async function requestEnrolment(
       await admit(tx, enrolment, 0);
       return { accepted: true, enrolment, missing: 0 };
     }
-    return { accepted: true, enrolment, missing: await neededFor(tx) };
+    return { accepted: true, enrolment, missing: await neededFor(tx, parts) };
   });
   return verdict.accepted ? verdict : refuse(parts, 'enrol', verdict.reason);
 }
@@ -90,7 +89,7 @@ export async function approveEnrolment(parts: Ceremony, message: unknown): Promi
   const verdict = await parts.db.transaction().execute(async (tx): Promise<EnrolVerdict> => {
     await lockRegister(tx);
     const row = await readEnrolment(tx, order.enrolment);
-    const policy = await policyOrNone(tx);
+    const policy = await policyOrNone(tx, parts);
     if (row === undefined) return { accepted: false, reason: 'enrolment-unknown' };
     const judged = judgeOrder(order, {
       instance: parts.instance,
@@ -106,9 +105,12 @@ export async function approveEnrolment(parts: Ceremony, message: unknown): Promi
     // guard: nobody admits a key of their own, unless one person governs.
     if (order.by === row.person_id && policy?.solo !== true)
       return { accepted: false, reason: 'own-key' };
+    // guard: what is signed for is what is asked for, to the last group.
+    if (order.groups !== undefined && order.groups.join() !== row.groups.join())
+      return { accepted: false, reason: 'groups-mismatch' };
     const { enrolment } = row;
     const before = await approvalsOf(tx, enrolment);
-    const needed = await neededFor(tx);
+    const needed = await neededFor(tx, parts);
     if (before.some(({ person_id }) => person_id === order.by))
       return { accepted: true, enrolment, missing: Math.max(0, needed - before.length) };
     const spent = await spendCounter(tx, judged.signed);
@@ -134,17 +136,8 @@ async function admit(tx: Executor, enrolment: string, delayMs: number): Promise<
 }
 
 /** Administrators that a key needs: two, or the one person who governs. */
-export async function neededFor(db: Executor): Promise<number> {
-  return (await policyOrNone(db))?.solo === true ? 1 : 2;
-}
-
-async function policyOrNone(db: Executor): Promise<Policy | undefined> {
-  try {
-    return (await policyInForce(db)).policy;
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'POLICY_MISSING') return undefined;
-    throw error;
-  }
+export async function neededFor(db: Executor, pins: Pins): Promise<number> {
+  return (await policyOrNone(db, pins))?.solo === true ? 1 : 2;
 }
 
 /** From when an admitted key counts: what the policy says, else by the mode of the instance. In ms. */

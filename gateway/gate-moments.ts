@@ -9,6 +9,7 @@ import { tellOfGate } from '../store/gate-notices.js';
 import { closeGate, lockGate } from '../store/gate-rows.js';
 import { appendLog } from '../store/log.js';
 import type { Row } from '../store/schema.js';
+import type { Pins } from './believed.js';
 import { policyInForce } from './policy.js';
 
 export interface OpenMoments {
@@ -22,8 +23,11 @@ export interface OpenMoments {
  * Passes every moment of an open gate that has come by the database's clock, whoever asks and however late: the
  * reminder, the escalation, the end. Undefined when the gate is not open, or not any more.
  */
-export async function passMoments(db: Database, gateId: GateId): Promise<OpenMoments | undefined> {
-  return db.transaction().execute(async (tx) => {
+export async function passMoments(
+  pins: Pins & { readonly db: Database },
+  gateId: GateId,
+): Promise<OpenMoments | undefined> {
+  return pins.db.transaction().execute(async (tx) => {
     const gate = await lockGate(tx, gateId);
     if (gate?.state !== 'open') return undefined;
     const nowMs = (await databaseNow(tx)).getTime();
@@ -38,7 +42,7 @@ export async function passMoments(db: Database, gateId: GateId): Promise<OpenMom
       const moment = gate[at];
       return moment !== null && gate[told] === null && moment.getTime() <= nowMs;
     });
-    if (due.length > 0) await tell(tx, gate, due);
+    if (due.length > 0) await tell(tx, pins, { gate, due });
     const ahead = MOMENTS.flatMap(({ at, told }) => {
       const moment = gate[at];
       return moment === null || gate[told] !== null || moment.getTime() <= nowMs
@@ -57,10 +61,10 @@ const MOMENTS = [
 /** Writes what is due on the row and into the outbox, in the order of their moments, once each. */
 async function tell(
   tx: Executor,
-  gate: Row<'gates'>,
-  due: readonly (typeof MOMENTS)[number][],
+  pins: Pins,
+  { due, gate }: { readonly gate: Row<'gates'>; readonly due: readonly (typeof MOMENTS)[number][] },
 ): Promise<void> {
-  const { policy } = await policyInForce(tx);
+  const { policy } = await policyInForce(tx, pins);
   for (const { told } of due)
     await tx
       .updateTable('gates')
@@ -99,10 +103,10 @@ export async function gatesDue(db: Executor): Promise<GateId[]> {
 }
 
 /** Passes the moments of every open gate. Without a policy in force nobody is told; what has ended ends all the same. */
-export async function sweepGates(db: Database): Promise<void> {
-  for (const gateId of await gatesDue(db)) {
+export async function sweepGates(parts: Pins & { readonly db: Database }): Promise<void> {
+  for (const gateId of await gatesDue(parts.db)) {
     try {
-      await passMoments(db, gateId);
+      await passMoments(parts, gateId);
     } catch (error) {
       // No policy says whom to tell: the moment stays due, and the next sweep tries again.
       if (!(error instanceof Failure)) throw error;

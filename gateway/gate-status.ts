@@ -19,7 +19,7 @@ export async function gateStatus(parts: Parts, runId: RunId, gateId: GateId): Pr
   if (gate?.run_id !== runId)
     throw new Failure('RUN_UNKNOWN', `run ${runId} has no gate ${gateId.slice(0, 120)}`);
   if (gate.state !== 'open') return closedStatus(parts, gate);
-  const status = await passMoments(parts.db, gateId);
+  const status = await passMoments(parts, gateId);
   if (status === undefined) {
     const closed = await readGate(parts.db, gateId);
     return closed === undefined ? { state: 'expired' } : closedStatus(parts, closed);
@@ -33,9 +33,9 @@ export async function gateStatus(parts: Parts, runId: RunId, gateId: GateId): Pr
 }
 
 async function missingOf(parts: Parts, gate: Row<'gates'>): Promise<string> {
-  const { policy } = await policyInForce(parts.db);
+  const { policy } = await policyInForce(parts.db, parts);
   const { approvals } = await standingAt(parts.db, gate.gate_id);
-  const counted = await countedApprovals(parts.db, approvals, policy);
+  const counted = await countedApprovals(parts.db, parts, { approvals, policy });
   return standingOf(gateRecordOf(gate).document, counted).missing;
 }
 

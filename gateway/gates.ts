@@ -25,7 +25,7 @@ import type { Row } from '../store/schema.js';
 import type { Parts } from './parts.js';
 import { denyPlan, planRun } from './planning.js';
 import { policyInForce } from './policy.js';
-import type { PolicyInForce } from './policy.js';
+import type { PolicyInForce } from './policy-row.js';
 import { loadPlanned } from './record.js';
 import type { PlannedRun } from './record.js';
 import { openGateOf } from './report.js';
@@ -113,7 +113,7 @@ async function open(
   parts: Parts,
   { run, gate, done }: { run: PlannedRun; gate: string; done: ReadonlySet<string> },
 ): Promise<Opened> {
-  const inForce = await policyInForce(parts.db);
+  const inForce = await policyInForce(parts.db, parts);
   const quoted = await readQuote(parts.db, run.runId);
   invariant(quoted, `run ${run.runId} has a quote with its plan`);
   const covered = stepsOfGate(run.plan, gate);

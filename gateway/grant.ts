@@ -11,11 +11,12 @@ import type { Row } from '../store/schema.js';
 import type { CapAsk } from './door-contract.js';
 import type { Effect } from './effect.js';
 import type { Parts } from './parts.js';
-import { policyOfRow } from './policy.js';
-import type { PolicyInForce } from './policy.js';
+import { believedPolicy } from './policy.js';
+import type { PolicyInForce } from './policy-row.js';
 import type { GrantRead, PlannedRun } from './record.js';
 import { plannedStep } from './record.js';
 import { believing } from './believed.js';
+import { refuseUnsignedLifts } from './lifts.js';
 import { registerIn, rolesAmong } from './roles.js';
 import { voidGate } from './void-gate.js';
 
@@ -41,8 +42,11 @@ export async function judge(
   effect: Effect,
   read?: GrantRead,
 ): Promise<Judged> {
-  const facts = await factsOf(parts, run, effect, read);
-  const inForce = policyOfRow(facts.policy);
+  const [facts] = await Promise.all([
+    factsOf(parts, run, effect, read),
+    refuseUnsignedLifts(parts, { runId: run.runId, effect }),
+  ]);
+  const inForce = await believedPolicy(parts.db, parts, facts.policy);
   const verdict = decideAction(inForce.policy, {
     request: run.request,
     action: effect.document,
@@ -62,6 +66,7 @@ export async function judge(
       `${effect.step}: the plan is denied: ${denial.rule}: ${denial.message}`,
       { step: effect.step, rule: denial.rule },
     );
+  const planned = plannedStep(run.plan, effect.step);
   const base = {
     policyVersion: inForce.version,
     caps: capsFor(
@@ -75,7 +80,6 @@ export async function judge(
       run.request.budget,
     ),
   };
-  const planned = plannedStep(run.plan, effect.step);
   // guard: no grant is asked only where plan and policy in force both call the action autonomous; the stricter holds.
   if (
     verdict.verdict === 'autonomous' &&
@@ -119,12 +123,10 @@ async function verified(
     gate: { document: gate.document, state: gate.state },
     decisions: facts.decisions.map(storedDecisionOf),
     relyingParty: parts.trust.relyingParty,
-    register: await believing(
-      parts.db,
-      parts,
-      registerIn(facts),
-      facts.keys.map(({ key_id }) => key_id),
-    ),
+    register: await believing(parts.db, parts, registerIn(facts), {
+      persons: facts.persons.map(({ person_id }) => person_id),
+      keys: facts.keys.map(({ key_id }) => key_id),
+    }),
     policy: of.inForce.policy,
     roles: rolesAmong(facts.people, run.row),
     request: run.request,
@@ -144,7 +146,6 @@ async function verified(
 const storedDecisionOf = (row: GrantFacts['decisions'][number]): StoredDecision => ({
   message: row.statement,
   acceptedMs: row.recorded_at.getTime(),
-  claimed: row.evidence.flatMap(({ group, source }) => (source === 'claim' ? [group] : [])),
 });
 
 const WITHOUT: Readonly<Record<Row<'gates'>['state'], FailureCode>> = {

@@ -1,3 +1,4 @@
+import { canonicalize } from '../domain/canonical.js';
 import type { ResumeMessage } from '../domain/documents.js';
 import { databaseNow } from '../store/clock.js';
 import { recordRefusal } from '../store/refusals.js';
@@ -23,6 +24,7 @@ export async function liftFence(
     scope: message.scope,
     by: message.by,
     statementDigest: orderDigestOf(message),
+    message: canonicalize(message),
   });
   return lifted ? { lifted } : { lifted: false, reason: 'nothing-to-lift' };
 }
@@ -51,10 +53,11 @@ export async function verdictOf(
   order: Signed,
   since: Date,
 ): Promise<OrderVerdict> {
-  const { policy } = await policyInForce(parts.db);
+  const { policy } = await policyInForce(parts.db, parts);
   return judgeOrder(order, {
     instance: parts.instance,
     relyingParty: parts.trust.relyingParty,
+    rootKeys: parts.trust.rootKeys,
     register: await believingRegister(parts.db, parts, {
       persons: [order.by],
       keys: [order.keyId],

@@ -2,6 +2,7 @@ import { Failure } from '../domain/errors.js';
 import type { Instance } from '../domain/ids.js';
 import type { NoticeTarget } from '../domain/policy/notices.js';
 import type { Policy } from '../domain/policy/schema.js';
+import { PLAIN_TRUST, type Trust } from '../domain/trust.js';
 import type { Database } from '../store/connect.js';
 import {
   claimDelivery,
@@ -13,13 +14,15 @@ import type { Claimed } from '../store/deliveries.js';
 import { openCaseOnce } from '../store/run-rows.js';
 import type { Egress } from './egress.js';
 import { noticeMessage } from './notice-message.js';
-import { policyInForce } from './policy.js';
+import { policyOrNone } from './policy.js';
 
 export type SecretPurpose = 'sign' | 'path';
 
 export interface Dispatching {
   readonly db: Database;
   readonly instance: Instance;
+  /** Whose policy names the places; absent: no root is pinned. */
+  readonly trust?: Trust;
   /** The one way out: loopback only where the embedded configuration says so. */
   readonly egress: Egress;
   /** The value of a secret that the policy names: a key that signs, or the rest of an address. Undefined: not here. */
@@ -49,7 +52,7 @@ export const ATTEMPTS_MAX = 12;
  * it at once; each thing is told at least once, under the same id at each attempt.
  */
 export async function dispatchNotices(of: Dispatching): Promise<Dispatched> {
-  const policy = await policyOrNone(of.db);
+  const policy = await policyOrNone(of.db, { trust: PLAIN_TRUST, ...of });
   // Without a policy nobody is named: the notices wait in the queue.
   if (policy === undefined) return { sent: 0, failed: 0 };
   while ((await fanOut(of.db, policy)) === BATCH);
@@ -60,15 +63,6 @@ export async function dispatchNotices(of: Dispatching): Promise<Dispatched> {
     sent: counts.reduce((sum, { sent }) => sum + sent, 0),
     failed: counts.reduce((sum, { failed }) => sum + failed, 0),
   };
-}
-
-async function policyOrNone(db: Database): Promise<Policy | undefined> {
-  try {
-    return (await policyInForce(db)).policy;
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'POLICY_MISSING') return undefined;
-    throw error;
-  }
 }
 
 const wants = ({ kinds }: NoticeTarget, kind: string): boolean =>

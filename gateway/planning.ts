@@ -26,7 +26,7 @@ import { holding, holdUnusual, unusualAbout } from './anomalies.js';
 import { IDENTITY_RULE, identityWords } from './identity.js';
 import { parseMarker } from './marker.js';
 import { policyInForce } from './policy.js';
-import type { PolicyInForce } from './policy.js';
+import type { PolicyInForce } from './policy-row.js';
 import { principalOf } from './principal.js';
 import { quote } from './quote.js';
 import { loadRun } from './record.js';
@@ -44,7 +44,7 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
     if (current !== undefined) return { plan: current, denials: current.denials };
     throw new Failure('DOOR_CLOSED', `the door of run ${runId} is ${run.row.door}`);
   }
-  const inForce = await policyInForce(parts.db);
+  const inForce = await policyInForce(parts.db, parts);
   const rows = (await parts.door.rows(runId)).filter(({ kind }) => kind === 'act');
   await mustBeStored(parts.db, run.request.bundle);
   const principal = await principalOf(parts.db, run.row.principal);
@@ -139,7 +139,7 @@ export async function denyPlan(parts: Parts, runId: RunId, denial: Denial): Prom
   if (plan === undefined || quoted === undefined)
     throw new Failure('OUT_OF_ORDER', `run ${runId} has no plan to deny`);
   const denied = { ...plan, revision: plan.revision + 1, denials: [...plan.denials, denial] };
-  const { policy } = await policyInForce(parts.db);
+  const { policy } = await policyInForce(parts.db, parts);
   await writePlan(parts.db, { run, plan: denied, quote: quoted, policy });
 }
 

@@ -17,7 +17,7 @@ const UNREGISTERED = 'pr_unregistered';
  * @throws POLICY_MISSING, NEEDS_INPUT, PROVIDER_AUTH, PROVIDER_UNAVAILABLE
  */
 export async function previewPlan(parts: Parts, runId: RunId, request: Request): Promise<Plan> {
-  const inForce = await policyInForce(parts.db);
+  const inForce = await policyInForce(parts.db, parts);
   const known = await readPrincipal(parts.db, request.principal);
   const principalId = known?.principal_id ?? UNREGISTERED;
   const email = known?.email ?? request.principal;

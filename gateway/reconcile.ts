@@ -95,7 +95,7 @@ async function passed(
 
 /** Renewals are reserved and judged by today's caps, whether or not anything else is reserved this month. */
 async function openMonth(parts: Parts): Promise<void> {
-  const { policy } = await policyInForce(parts.db);
+  const { policy } = await policyInForce(parts.db, parts);
   const capOf = capOfScope(policy, await budgetsOfRuns(parts.db));
   const caps = (await scopesThatRenew(parts.db)).flatMap((scope) => {
     const capMinor = capOf(scope);

@@ -14,9 +14,10 @@ import type { Session } from '../store/sessions.js';
 import type { DecisionVerdict } from './contract.js';
 import { gateRecordOf } from './decisions.js';
 import type { Parts } from './parts.js';
+import { believingRegister, type Pins } from './believed.js';
 import { policyInForce } from './policy.js';
 import { loadRun } from './record.js';
-import { readRegister, rolesOf } from './roles.js';
+import { rolesOf } from './roles.js';
 
 /** What somebody who has signed in says of an open gate: no, and why. */
 export interface SessionReject {
@@ -38,7 +39,7 @@ export async function recordSessionReject(
   const { row: run } = await loadRun(parts, runId);
   const verdict = await parts.db.transaction().execute(async (tx): Promise<DecisionVerdict> => {
     const gate = await lockGate(tx, reject.gateId);
-    const reason = await refusalOf(tx, { run, gate, reject, person: session.person });
+    const reason = await refusalOf(tx, parts, { run, gate, reject, person: session.person });
     if (reason !== undefined || gate === undefined)
       return {
         accepted: false,
@@ -88,6 +89,7 @@ export async function recordSessionReject(
 
 async function refusalOf(
   tx: Executor,
+  pins: Pins,
   of: {
     readonly run: Row<'runs'>;
     readonly gate: Row<'gates'> | undefined;
@@ -96,14 +98,14 @@ async function refusalOf(
   },
 ): Promise<RefusalReason | undefined> {
   if (of.gate?.run_id !== of.run.run_id) return 'gate-unknown';
-  const { policy } = await policyInForce(tx);
+  const { policy } = await policyInForce(tx, pins);
   const gate = gateRecordOf(of.gate);
   const nowMs = (await databaseNow(tx)).getTime();
   if (gate.state === 'expired' || !isBeforeInstant(nowMs, gate.document.expiresAt))
     return 'gate-expired';
   if (gate.state !== 'open') return 'gate-closed';
   if (of.reject.actionDigest !== gate.digest) return 'digest-mismatch';
-  const register = await readRegister(tx, { persons: [of.person], keys: [] });
+  const register = await believingRegister(tx, pins, { persons: [of.person], keys: [] });
   const person = register.person(of.person);
   if (person?.kind !== 'human' || !person.active) return 'not-human';
   const excluded = exclusionOf(of.person, { gate, policy, roles: await rolesOf(tx, of.run) });

@@ -45,6 +45,10 @@ export interface OrderFacts {
   readonly groups?: readonly string[];
   /** Pinned roots, whose word needs no group. */
   readonly rootKeys?: readonly string[];
+  /** A person who may sign this whatever their groups are. */
+  readonly entitled?: string | undefined;
+  /** It was taken before, and its counter was spent then. */
+  readonly again?: true;
 }
 
 /** A signed order that counts, with what a passkey said of itself: its counter is spent with what follows. */
@@ -64,11 +68,12 @@ export function judgeOrder(message: Signed, of: OrderFacts): OrderVerdict {
   const { by: person, keyId } = message;
   const signed = checkSignature({ statement, signature, keyId, person }, of);
   if (!signed.good) return no(signed.reason);
-  const counter = counterRefusal(signed);
+  const counter = of.again === true ? undefined : counterRefusal(signed);
   if (counter !== undefined) return no(counter);
   const record = of.register.person(person);
   if (record?.kind !== 'human' || !record.active) return no('not-human');
-  if (of.rootKeys?.includes(keyId) !== true && !isInGroup(record, of)) return no('not-in-group');
+  const may = of.entitled === person || of.rootKeys?.includes(keyId) === true;
+  if (!may && !isInGroup(record, of)) return no('not-in-group');
   return isTimely(message.at, of) ? { good: true, signed } : no('clock-skew');
 }
 

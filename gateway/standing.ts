@@ -6,7 +6,7 @@ import { groupsOf } from '../domain/register.js';
 import type { Executor } from '../store/connect.js';
 import { decisionsStanding } from '../store/decision-rows.js';
 import type { Row } from '../store/schema.js';
-import { readRegister } from './roles.js';
+import { believingRegister, type Pins } from './believed.js';
 
 /** What of the decisions at a gate stands now. */
 export interface Standing {
@@ -38,17 +38,17 @@ function decidedMs(row: Row<'decisions'>): number | undefined {
 /** Approvals in the words of a rule: each person with the groups that count for them now. */
 export async function countedApprovals(
   db: Executor,
-  approvals: readonly Row<'decisions'>[],
-  policy: Policy,
+  pins: Pins,
+  {
+    approvals,
+    policy,
+  }: { readonly approvals: readonly Row<'decisions'>[]; readonly policy: Policy },
 ): Promise<Approval[]> {
   const persons = approvals.flatMap(({ person_id }) => person_id ?? []);
-  const register = await readRegister(db, { persons, keys: [] });
+  const register = await believingRegister(db, pins, { persons, keys: [] });
   return approvals.map((row) => {
     const person = register.person(row.person_id ?? '');
-    const claimed = row.evidence.flatMap(({ group, source }) =>
-      source === 'claim' ? [group] : [],
-    );
-    const groups = person?.active === true ? [...groupsOf(person, policy), ...claimed] : [];
+    const groups = person?.active === true ? groupsOf(person, policy) : [];
     return { person: row.person_id ?? '', groups };
   });
 }

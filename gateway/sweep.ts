@@ -51,7 +51,7 @@ export async function sweep(parts: Parts, deps: SweepDeps): Promise<Swept> {
     });
     return { readBack: 0, cases: 1, repairs: [], unread: 0 };
   }
-  await sweepGates(parts.db);
+  await sweepGates(parts);
   const effects = await sweepEffects(parts);
   const runs = await sweepRuns(parts, deps);
   await noteSweep(parts.db);

@@ -10,7 +10,7 @@ import { admitAs, callerOf } from '../gateway/admission.js';
 import type { Parts } from '../gateway/parts.js';
 import { policyInForce } from '../gateway/policy.js';
 import { report } from '../gateway/report.js';
-import { readRegister } from '../gateway/roles.js';
+import { believingRegister } from '../gateway/believed.js';
 import { readRun } from '../store/admissions.js';
 import { bundleSize } from '../store/bundle-files.js';
 import { openGates } from '../store/inbox.js';
@@ -126,15 +126,16 @@ export async function runSeen({ caller, parts, path }: Asked): Promise<Row<'runs
 
 /** What a caller may see: an agent its own, a person what they answer for, approvers and nobody else everything. */
 export async function sightOf(
-  { db }: Pick<Parts, 'db'>,
+  gateway: Pick<Parts, 'db' | 'instance' | 'trust'>,
   { holder }: Caller,
 ): Promise<{ readonly requester?: string; readonly person?: string; readonly all: boolean }> {
   if (holder.kind === 'agent') return { requester: holder.agent, all: false };
   if (holder.kind === 'service') return { requester: holder.service, all: false };
-  const { policy } = await policyInForce(db);
-  const person = (await readRegister(db, { persons: [holder.person], keys: [] })).person(
-    holder.person,
-  );
+  const { db } = gateway;
+  const { policy } = await policyInForce(db, gateway);
+  const person = (
+    await believingRegister(db, gateway, { persons: [holder.person], keys: [] })
+  ).person(holder.person);
   const groups = person === undefined ? [] : groupsOf(person, policy);
   const asked = policy.approvals.flatMap(({ allOf }) => allOf.map(({ group }) => group));
   return { person: holder.person, all: groups.some((group) => asked.includes(group)) };

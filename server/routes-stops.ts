@@ -39,7 +39,7 @@ async function mustBeTheirs(asked: Asked, scope: string): Promise<void> {
   if (holder.kind === 'agent' && scope === `agent/${holder.agent}`) return;
   const { db } = asked.parts.gateway;
   if (holder.kind === 'person') {
-    if ((await sightOf({ db }, asked.caller)).all) return;
+    if ((await sightOf(asked.parts.gateway, asked.caller)).all) return;
     const owned = await db
       .selectFrom('agents')
       .select('agent_id')

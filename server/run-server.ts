@@ -3,12 +3,14 @@ import type { Logger } from 'pino';
 import { quoteReaders } from '../activities/quote-readers.js';
 import { createClient } from '../client/client.js';
 import type { ClientOptions, CountersignClient } from '../client/client.js';
+import { foreignRootsError } from '../config/trust.js';
 import type { ServerSettings } from '../config/server-settings.js';
 import { parseInstance } from '../domain/ids.js';
 import type { Trust } from '../domain/trust.js';
 import { createDoor } from '../gateway/door.js';
 import { createDocumentReader, createEgress } from '../gateway/egress.js';
 import { createParts } from '../gateway/create-gateway.js';
+import { foreignRoots } from '../gateway/root-pins.js';
 import { LIVE_SETTLING } from '../gateway/parts.js';
 import { connect } from '../store/connect.js';
 import { readInstance } from '../store/migrate.js';
@@ -47,6 +49,8 @@ export async function runServer(setup: ServerSetup): Promise<RunningServer> {
       egress: createEgress({}),
       trust: setup.trust,
     });
+    const foreign = await foreignRoots(db, setup.trust);
+    if (foreign.length > 0) throw foreignRootsError(foreign);
     const running = await startServer({
       host: settings.host,
       port: settings.port,

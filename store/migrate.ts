@@ -32,6 +32,8 @@ import { moneyBack } from './migrations/0071-money-back.js';
 import { anomalies } from './migrations/0100-anomalies.js';
 import { calls } from './migrations/0091-calls.js';
 import { triggersThatLookFirst } from './migrations/0111-triggers-that-look-first.js';
+import { signedLifts } from './migrations/0119-signed-lifts.js';
+import { rootPins } from './migrations/0120-root-pins.js';
 import type { InstanceMode, Row } from './schema.js';
 
 const migration = (text: string): Migration => ({
@@ -73,6 +75,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0100-anomalies': migration(anomalies),
   '0091-calls': migration(calls),
   '0111-triggers-that-look-first': migration(triggersThatLookFirst),
+  '0119-signed-lifts': migration(signedLifts),
+  '0120-root-pins': migration(rootPins),
 };
 
 export interface MigrateOptions {

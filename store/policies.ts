@@ -72,6 +72,14 @@ export async function insertPolicy(
   return version;
 }
 
+/** One version. */
+export async function policyVersion(
+  db: Executor,
+  version: number,
+): Promise<Row<'policies'> | undefined> {
+  return db.selectFrom('policies').selectAll().where('version', '=', version).executeTakeFirst();
+}
+
 /** All versions, newest first. */
 export async function listPolicies(db: Executor): Promise<Row<'policies'>[]> {
   return db.selectFrom('policies').selectAll().orderBy('version', 'desc').execute();

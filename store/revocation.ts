@@ -15,6 +15,8 @@ export interface Revocation {
   readonly since?: Date;
   /** Who says so, where that is known. */
   readonly by?: string;
+  /** Their signed word, in canonical form; absent: nobody signed, which only takes away. */
+  readonly message?: string;
 }
 
 export interface Revoked {
@@ -52,7 +54,7 @@ export async function revokeKey(tx: Executor, of: Revocation): Promise<Revoked |
       since: of.since ?? null,
       by: of.by ?? 'operator',
       reason: of.reason,
-      message: null,
+      message: of.message ?? null,
       recorded_at: now,
     })
     .execute();
@@ -76,7 +78,15 @@ export async function revokeKey(tx: Executor, of: Revocation): Promise<Revoked |
       voided.push(gateId);
   await appendLog(tx, {
     kind: 'key-revoked',
-    payload: { keyId: of.keyId, as: of.as, reason: of.reason, voided, reviews },
+    payload: {
+      keyId: of.keyId,
+      as: of.as,
+      reason: of.reason,
+      by: of.by ?? 'operator',
+      signed: of.message !== undefined,
+      voided,
+      reviews,
+    },
   });
   return { voided, reviews };
 }

@@ -53,6 +53,7 @@ export const WRITES: Readonly<Record<RoleName, Writes>> = {
     key_enrolments: ['insert'],
     key_approvals: ['insert'],
     key_revocations: ['insert'],
+    root_pins: ['insert'],
     agents: ['insert', 'update'],
     principals: ['insert', 'update'],
     service_keys: ['insert', 'update'],
@@ -95,6 +96,7 @@ export const READS = [
   'agent_stopped',
   'delegation_refusal',
   'grant_facts',
+  'stop_lifts',
 ] as const;
 
 /** What the server may have done besides. */

@@ -1,4 +1,4 @@
-import type { ColumnType, Generated } from 'kysely';
+import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { GroupEvidence } from '../domain/group-evidence.js';
 import type { KeyAlgorithm } from '../domain/public-key.js';
 
@@ -52,6 +52,14 @@ export interface KeyApprovalsTable {
   key_id: string;
   message: string;
   recorded_at: Date;
+}
+
+/** The root keys that the installation was opened with, each time they changed. */
+export interface RootPinsTable {
+  pin_id: GeneratedAlways<number>;
+  root_keys: string[];
+  recovered: boolean;
+  pinned_at: Generated<Date>;
 }
 
 export interface KeyRevocationsTable {

@@ -34,6 +34,7 @@ import type {
   KeyApprovalsTable,
   KeyEnrolmentsTable,
   KeyRevocationsTable,
+  RootPinsTable,
   KeysTable,
 } from './schema-keys.js';
 import type {
@@ -292,6 +293,10 @@ export interface StopsTable {
   lifted_at: Date | null;
   lifted_by: string | null;
   lifted_statement: string | null;
+  /** The resume message in canonical form, and the version of the policy that was in force. */
+  lifted_message: string | null;
+  lifted_policy: number | null;
+  lifted_before: Generated<boolean>;
   /** Since when the agents in its scope are suspended, and nothing is reserved under it. */
   identity_at: Date | null;
   payment_at: Date | null;
@@ -351,6 +356,7 @@ export interface Schema {
   key_enrolments: KeyEnrolmentsTable;
   key_approvals: KeyApprovalsTable;
   key_revocations: KeyRevocationsTable;
+  root_pins: RootPinsTable;
   agents: AgentsTable;
   agent_owners: AgentOwnersTable;
   accounts: AccountsTable;

@@ -45,6 +45,7 @@ export function startBeside({
           ...notices,
           db,
           instance: parts.instance,
+          trust: parts.trust,
           log,
           ...(failpoint === undefined ? {} : { failpoint }),
         }),

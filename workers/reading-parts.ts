@@ -29,6 +29,7 @@ export async function withReadingParts<T>(
       credentials: reads === undefined ? {} : { reads },
       settling: settings.settling,
       egress: createEgress({}),
+      ...(settings.trust === undefined ? {} : { trust: settings.trust }),
     });
     return await body(parts);
   } finally {

@@ -17,7 +17,7 @@ import { connect, type Database } from '../store/connect.js';
 import { startBeside } from './beside.js';
 import type { GatewaySettings, TemporalSettings, WorkerRole } from './settings.js';
 import type { NoticeSettings } from './notice-settings.js';
-import { checkDatabase, checkSearchAttributes } from './startup-checks.js';
+import { checkDatabase, checkRoots, checkSearchAttributes } from './startup-checks.js';
 
 export interface WorkerSetup {
   readonly role: WorkerRole;
@@ -32,6 +32,8 @@ export interface WorkerSetup {
   readonly logLevel?: string;
   /** Absent: this worker sends no notices. */
   readonly notices?: NoticeSettings;
+  /** Other root keys than before are taken on, and everything is held. */
+  readonly recover?: boolean;
   /** Between two sweeps, in ms. */
   readonly sweepEveryMs?: number;
 }
@@ -211,6 +213,8 @@ async function openGateway(
         settings.edgeOrigin === undefined ? {} : { edgeOverride: settings.edgeOrigin },
       ),
     });
+    const told = await checkRoots(parts, { recover: setup.recover === true });
+    if (told !== undefined) log.warn(told);
     return { db, parts, gateway: createGateway(parts) };
   } catch (error) {
     await db.destroy();

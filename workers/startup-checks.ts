@@ -1,10 +1,13 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { UnreachableError, UsageError } from '../config/errors.js';
+import { foreignRootsError } from '../config/trust.js';
 import { SEARCH_ATTRIBUTE_TYPES } from '../domain/search-attributes.js';
 import type { Database } from '../store/connect.js';
 import { readInstance } from '../store/migrate.js';
 import { currentPolicy } from '../store/policies.js';
 import { isOwner } from '../store/roles.js';
+import { pinRoots } from '../gateway/root-pins.js';
+import type { Parts } from '../gateway/parts.js';
 import type { Row } from '../store/schema.js';
 import { rememberTemporal } from '../store/sweep-rows.js';
 import { databaseClock } from '../store/clock.js';
@@ -70,7 +73,25 @@ export async function checkDatabase(
   if ((await currentPolicy(db)) === undefined)
     throw new UsageError({
       what: 'no policy is in force, so everything would be denied',
-      remedy: 'Run `countersign migrate` for the built-in one',
+      remedy:
+        instance.mode === 'production'
+          ? 'Have two persons with pinned root keys sign the first: countersign policy activate FILE --key FILE --key FILE'
+          : 'Run `countersign migrate` for the built-in one',
     });
   return instance;
+}
+
+/**
+ * The pinned root keys: those that this installation was opened with, or others that the operator takes on by name.
+ * Answers what the operator is to be told. @throws UsageError
+ */
+export async function checkRoots(
+  parts: Pick<Parts, 'db' | 'door' | 'trust'>,
+  of: { readonly recover: boolean },
+): Promise<string | undefined> {
+  const pinned = await pinRoots(parts, of);
+  if (pinned.kind === 'foreign') throw foreignRootsError(pinned.foreign);
+  return pinned.kind === 'recovered'
+    ? 'opened with other root keys: everything is held. Their persons enrol, sign a policy, and lift it with `countersign resume --all`'
+    : undefined;
 }

@@ -24,7 +24,9 @@ try {
 async function main(): Promise<void> {
   process.umask(0o077);
   clearProviderVariables();
-  const { values } = parseArgs({ options: { role: { type: 'string' }, data: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { role: { type: 'string' }, data: { type: 'string' }, recover: { type: 'boolean' } },
+  });
   const role = roleOf(values.role ?? 'all');
   const config = loadConfig({
     env: processVariables(),
@@ -33,6 +35,7 @@ async function main(): Promise<void> {
   });
   const worker = await runWorker({
     role,
+    recover: values.recover === true,
     temporal: temporalSettings(config),
     ...(role === 'workflows' ? {} : { gateway: await gatewaySettings(config, role) }),
     ...(role === 'compensations' || role === 'all' ? { notices: noticeSettings(config) } : {}),

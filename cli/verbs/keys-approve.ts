@@ -7,7 +7,8 @@ import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
 import { refusalWords } from '../refusal-words.js';
 import { table } from '../style.js';
-import { approvalBy, ceremonyOf } from './keys-enrol.js';
+import { ceremonyOf } from '../ceremony.js';
+import { admitsLine, approvalBy } from './keys-enrol.js';
 
 /** `keys list`: keys, and those that wait to be admitted. */
 export async function keysList(context: Context): Promise<0> {
@@ -56,9 +57,10 @@ export async function keysApprove(
   const terminal = context.io.openTerminal();
   try {
     const { personId } = await ownerOf(context, file);
-    terminal.write(`${personId} admits the key ${row.key_id} of ${row.person_id}.\n`);
+    const { groups, key_id: keyId, person_id: person } = row;
+    terminal.write(admitsLine(personId, { keyId, person, groups }));
     const key = await unlock(context, terminal, file);
-    const message = await approvalBy(context, { personId, key, enrolment });
+    const message = await approvalBy(context, { personId, key, enrolment, groups });
     const answer = await approveEnrolment(await ceremonyOf(context), message);
     if (answer.accepted) {
       context.print({ ...answer, keyId: row.key_id }, [

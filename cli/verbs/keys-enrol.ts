@@ -4,7 +4,6 @@ import { readKeyFile, type KeyFile, type SigningKey } from '../../client/keys.js
 import { UsageError } from '../../config/errors.js';
 import { canonicalBytes } from '../../domain/canonical.js';
 import { personIdSchema } from '../../domain/documents.js';
-import { parseInstance } from '../../domain/ids.js';
 import type { ApproveEnrolMessage, EnrolMessage } from '../../domain/key-statements.js';
 import { cleanWords } from '../../domain/untrusted.js';
 import { decodeBase64url } from '../../domain/base64url.js';
@@ -14,6 +13,7 @@ import { approveEnrolment, requestEnrolment, type EnrolVerdict } from '../../gat
 import { countPersons, findKey } from '../../store/people.js';
 import { ownerOf, unlock } from '../approver.js';
 import { spendBootstrapCode, useBootstrapCode } from '../bootstrap-code.js';
+import { ceremonyOf } from '../ceremony.js';
 import type { Context } from '../context.js';
 import { refusalWords } from '../refusal-words.js';
 import type { Terminal } from '../../client/terminal.js';
@@ -38,7 +38,10 @@ export async function keysEnrol(context: Context, file: string, options: EnrolOp
   const terminal = context.io.openTerminal();
   try {
     const message = await enrolMessage(context, terminal, { file, header, person });
-    const approval = await vouch(context, terminal, options.by, message);
+    const approval = await vouch(context, terminal, options.by, {
+      message,
+      groups: options.group,
+    });
     const ceremony = await ceremonyOf(context);
     const first = options.by === undefined && ceremony.trust.rootKeys.length === 0;
     const asked = { message, name: person.name, groups: options.group, first };
@@ -182,37 +185,41 @@ async function vouch(
   context: Context,
   terminal: Terminal,
   by: string | undefined,
-  message: EnrolMessage,
+  { groups, message }: { readonly message: EnrolMessage; readonly groups: readonly string[] },
 ): Promise<((enrolment: string) => Promise<ApproveEnrolMessage>) | undefined> {
   if (by === undefined) return undefined;
   const { personId } = await ownerOf(context, by);
-  terminal.write(`${personId} admits the key ${message.keyId} of ${message.person}.\n`);
+  terminal.write(admitsLine(personId, { keyId: message.keyId, person: message.person, groups }));
   const key = await unlock(context, terminal, by);
-  return (enrolment) => approvalBy(context, { personId, key, enrolment });
+  return (enrolment) => approvalBy(context, { personId, key, enrolment, groups });
 }
+
+/** What an administrator signs, in words. */
+export const admitsLine = (
+  by: string,
+  of: { readonly keyId: string; readonly person: string; readonly groups: readonly string[] },
+): string =>
+  `${by} admits the key ${of.keyId} of ${of.person}, in ${of.groups.length === 0 ? 'no group' : of.groups.join(', ')}.\n`;
 
 /** An administrator's word for a waiting key. */
 export async function approvalBy(
   context: Context,
-  of: { readonly personId: string; readonly key: SigningKey; readonly enrolment: string },
+  of: {
+    readonly personId: string;
+    readonly key: SigningKey;
+    readonly enrolment: string;
+    readonly groups: readonly string[];
+  },
 ): Promise<ApproveEnrolMessage> {
   const statement = {
     type: 'countersign.approve-enrol.v1' as const,
     instance: await context.instance(),
     enrolment: of.enrolment,
+    groups: [...of.groups],
     by: of.personId,
     keyId: of.key.keyId,
     at: (await databaseNow(await context.database())).toISOString(),
   };
   const value = of.key.sign(canonicalBytes(statement));
   return { ...statement, signature: { kind: 'ed25519', value } };
-}
-
-/** What the gateway's ceremonies work with. */
-export async function ceremonyOf(context: Context) {
-  return {
-    db: await context.database(),
-    instance: parseInstance(await context.instance()),
-    trust: context.trust(),
-  };
 }

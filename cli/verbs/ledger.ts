@@ -42,7 +42,7 @@ async function ledger(context: Context, { month }: LedgerOptions): Promise<0> {
     });
   const db = await context.database();
   const { style } = context;
-  const capOf = await policyCaps(db);
+  const capOf = await policyCaps(context);
   const balances = (await ledgerRows(db, month)).map((row): Row => {
     const usedMinor = row.reservedMinor + row.capturedMinor + row.standingMinor;
     const capMinor = capOf(row.scope);

@@ -3,9 +3,11 @@ import { readPolicyFile } from '../../client/policy-file.js';
 import { UsageError } from '../../config/errors.js';
 import type { PolicyDiff } from '../../domain/policy/diff.js';
 import type { Policy } from '../../domain/policy/schema.js';
-import { policyInForce, policyOfRow } from '../../gateway/policy.js';
+import { policyInForce } from '../../gateway/policy.js';
+import { policyOfRow } from '../../gateway/policy-row.js';
 import { diffOverRuns } from '../../gateway/policy-diff.js';
 import { listPolicies } from '../../store/policies.js';
+import { ceremonyOf } from '../ceremony.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
 import { money } from '../style.js';
@@ -24,7 +26,8 @@ export async function policyDiff(context: Context, old: string, next: string): P
 
 /** A file, `in-force`, or the number of a version. */
 async function named(context: Context, name: string): Promise<Policy> {
-  if (name === 'in-force') return (await policyInForce(await context.database())).policy;
+  if (name === 'in-force')
+    return (await policyInForce(await context.database(), await ceremonyOf(context))).policy;
   if (!/^[1-9]\d{0,8}$/.test(name))
     return readPolicyFile(path.resolve(context.io.cwd, name), name).policy;
   const rows = await listPolicies(await context.database());

@@ -11,6 +11,7 @@ import { databaseNow } from '../../store/clock.js';
 import { currentPolicy, listPolicies } from '../../store/policies.js';
 import { ownerOf, unlock } from '../approver.js';
 import type { Register } from '../cli.js';
+import { ceremonyOf } from '../ceremony.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
 import { policyLine, policyState } from '../policy-state.js';
@@ -144,7 +145,9 @@ async function activate(
 async function whoMay(context: Context): Promise<readonly string[]> {
   const state = await policyState(context);
   if (state.fault !== undefined) return [state.fault];
-  const rule = activationRule((await policyInForce(await context.database())).policy);
+  const rule = activationRule(
+    (await policyInForce(await context.database(), await ceremonyOf(context))).policy,
+  );
   if (rule === undefined) return [];
   const asked = rule.allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ');
   return [`The policy in force asks for ${asked}. See who that is: countersign people`];
@@ -156,7 +159,7 @@ async function show(context: Context): Promise<ExitCode> {
     context.print(state, [context.style.bad(policyLine(state))]);
     return EXIT.otherwise;
   }
-  const { policy } = await policyInForce(await context.database());
+  const { policy } = await policyInForce(await context.database(), await ceremonyOf(context));
   context.print({ ...state, policy }, [policyLine(state), '', JSON.stringify(policy, null, 2)]);
   return EXIT.done;
 }

@@ -30,11 +30,14 @@ export const registerProcesses: Register = (verbs) => {
     .add('worker', 'Runs one worker until interrupted', 'countersign worker --role actions')
     .requiredOption('--role <role>', `what it does: ${ROLES.join(', ')}`)
     .option('--check', 'start nothing: say whether one of this role polls; exit code 1 if not')
+    .option('--recover', 'all root keys are lost: take the newly pinned ones, and hold everything')
     .action(
-      verbs.run(async (context, options: { readonly role: string; readonly check?: boolean }) => {
-        const role = roleOf(options.role);
-        if (options.check === true) return checkWorker(context, role);
-        return runProgram(context.io, PROGRAMS.worker, ['--role', role]);
+      verbs.run(async (context, { check, recover, role: named }: WorkerOptions) => {
+        const role = roleOf(named);
+        if (check === true) return checkWorker(context, role);
+        if (recover === true) mayRecover(context, role);
+        const args = ['--role', role, ...(recover === true ? ['--recover'] : [])];
+        return runProgram(context.io, PROGRAMS.worker, args);
       }),
     );
   addServer(verbs);
@@ -91,6 +94,24 @@ export const registerProcesses: Register = (verbs) => {
       }),
     );
 };
+
+interface WorkerOptions {
+  readonly role: string;
+  readonly check?: boolean;
+  readonly recover?: boolean;
+}
+
+/** @throws UsageError where no roots are pinned, or this worker does not see the database */
+function mayRecover({ config }: Context, role: Role): void {
+  if (config.mode === 'production' && role !== 'workflows') return;
+  throw new UsageError({
+    what:
+      role === 'workflows'
+        ? '--recover is for a worker that holds the database, and the one for workflows does not'
+        : '--recover is for `mode: production`: in the embedded mode no root keys are pinned',
+    remedy: 'Start it with --role actions in production, or without --recover',
+  });
+}
 
 const addServer: Register = (verbs) => {
   verbs

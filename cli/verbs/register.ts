@@ -1,8 +1,6 @@
 import { UsageError } from '../../config/errors.js';
-import { instantToMs } from '../../domain/instant.js';
 import { erasePrincipal } from '../../store/erasure.js';
 import { listPrincipals } from '../../store/people.js';
-import { revokeKey } from '../../store/revocation.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { registerPrincipal } from '../registration.js';
@@ -13,6 +11,7 @@ import { registerPeople } from './people.js';
 import { keysEnrol, type EnrolOptions } from './keys-enrol.js';
 import { keysApprove, keysList } from './keys-approve.js';
 import { keysNew } from './keys-new.js';
+import { keysRevoke } from './keys-revoke.js';
 
 /** `keys`, `people`, `agents`, `principals`: who is who. */
 export const registerRegister: Register = (verbs) => {
@@ -37,12 +36,13 @@ export const registerRegister: Register = (verbs) => {
   keys
     .add(
       'revoke <keyId>',
-      'Revokes a key at once; needs no signature, because it only takes away',
-      'countersign keys revoke OiyJrLPSmtd5aj2wNvyrQAP7DYiOOR5YW872r9TDjqs --reason "laptop lost" --compromised',
+      'Revokes a key at once; by a signature with --key, else logged as the operator’s',
+      'countersign keys revoke OiyJrLPSmtd5aj2wNvyrQAP7DYiOOR5YW872r9TDjqs --reason "laptop lost" --compromised --key ~/keys/ada.json',
     )
     .requiredOption('--reason <text>', 'why, for the record')
     .option('--compromised', 'somebody else may have used it: its unused decisions are void')
     .option('--since <instant>', 'since when, as 2026-11-21T09:00:00.000Z; ever unless given')
+    .option('--key <file>', 'your key file: the key’s own person’s, or an administrator’s')
     .action(keys.run(keysRevoke));
   keys
     .add('list', 'Lists keys, and those that wait to be admitted', 'countersign keys list')
@@ -132,51 +132,4 @@ async function principalsErase(context: Context, named: string): Promise<0> {
     `${principalId} is erased here. The providers keep what they were told: see docs/operating.md.`,
   ]);
   return 0;
-}
-
-async function keysRevoke(
-  context: Context,
-  keyId: string,
-  options: { readonly reason: string; readonly compromised?: boolean; readonly since?: string },
-): Promise<0> {
-  const db = await context.database();
-  const as = options.compromised === true ? 'compromised' : 'retired';
-  const since = sinceOf(options);
-  const { reason } = options;
-  const revoked = await db
-    .transaction()
-    .execute((tx) => revokeKey(tx, { keyId, as, reason, ...(since ? { since } : {}) }));
-  if (revoked === undefined)
-    throw new UsageError({
-      what: `no key ${JSON.stringify(keyId.slice(0, 80))} is enrolled, or it was revoked before`,
-      remedy: 'See which there are: countersign people',
-    });
-  context.print({ keyId, revokedAs: as, ...revoked }, [
-    `The key ${keyId} is revoked (${as}).`,
-    ...revoked.voided.map((gateId) => `${gateId} leaned on it and is void.`),
-    ...(revoked.reviews === 0
-      ? []
-      : [`Cases to look into: ${revoked.reviews}. See: countersign cases list`]),
-  ]);
-  return 0;
-}
-
-function sinceOf(options: {
-  readonly compromised?: boolean;
-  readonly since?: string;
-}): Date | undefined {
-  if (options.since === undefined) return undefined;
-  const ms = instantToMs(options.since);
-  if (ms !== undefined && options.compromised === true) return new Date(ms);
-  throw new UsageError(
-    ms === undefined
-      ? {
-          what: `--since ${JSON.stringify(options.since.slice(0, 60))} is no instant`,
-          remedy: 'Write it as 2026-11-21T09:00:00.000Z',
-        }
-      : {
-          what: '--since says when a key was lost, and this one is retired',
-          remedy: 'Add --compromised',
-        },
-  );
 }

@@ -9,7 +9,7 @@ import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
 import { refusalWords } from '../refusal-words.js';
-import { ceremonyOf } from './keys-enrol.js';
+import { ceremonyOf } from '../ceremony.js';
 
 interface WithdrawOptions {
   readonly key?: string;

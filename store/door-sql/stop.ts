@@ -138,9 +138,10 @@ begin
      order by s.stop_id desc limit 1;
 end $$;
 
--- A signed statement lifts a stop once, all of its layers: the same one again, after a later stop, lifts nothing.
-create function door_resume(p_scope text, p_by text, p_statement text) returns boolean
-language plpgsql volatile as $$
+-- A signed statement lifts a stop once, all of its layers: the same one again, after a later stop, lifts nothing. Its
+-- signature cannot be checked here: the message stays beside the stop, and whoever sends verifies it (gateway/lifts.ts).
+create function door_resume(p_scope text, p_by text, p_statement text, p_message text default null)
+returns boolean language plpgsql volatile as $$
 declare
   v_stop bigint;
 begin
@@ -160,7 +161,8 @@ begin
   end if;
   delete from fences f where f.scope = p_scope;
   update stops s set lifted_at = countersign_now(), lifted_by = p_by,
-         lifted_statement = case when s.stop_id = v_stop then p_statement end
+         lifted_statement = case when s.stop_id = v_stop then p_statement end,
+         lifted_message = p_message, lifted_policy = (select max(o.version) from policies o)
    where s.stop_id = v_stop or (s.scope = p_scope and s.lifted_at is null);
   perform notice_add('resumed', 'resumed:' || v_stop,
     case when p_scope like 'run/%' then substr(p_scope, 5) end,
@@ -168,6 +170,25 @@ begin
   perform log_append('resumed', case when p_scope like 'run/%' then substr(p_scope, 5) end,
     jsonb_build_object('scope', p_scope, 'by', p_by, 'statement', p_statement));
   return true;
+end $$;
+
+-- The last stop over each scope that an effect of this run at this provider lies in, where it was lifted.
+create function stop_lifts(p_run text, p_provider text) returns table (
+  stop_id bigint, scope text, mode text, fenced_at timestamptz, lifted_at timestamptz,
+  statement text, message text, policy_version int, lost_keys bigint
+) language plpgsql volatile set plan_cache_mode to force_generic_plan as $$
+#variable_conflict use_column
+begin
+  return query
+    select l.stop_id, l.scope, l.mode, l.fenced_at, l.lifted_at, l.lifted_statement,
+           l.lifted_message, l.lifted_policy,
+           (select count(*) from keys k where k.compromised_since is not null)
+      from runs r
+      cross join lateral unnest(array['all', 'run/' || r.run_id, 'agent/' || r.agent,
+        'principal/' || r.principal, 'provider/' || p_provider]) as c(scope)
+      cross join lateral (select s.* from stops s where s.scope = c.scope
+                           order by s.stop_id desc limit 1) l
+     where r.run_id = p_run and l.lifted_at is not null and not l.lifted_before;
 end $$;
 
 -- The last stop over a scope: fenced at, drained at, and what may still happen.

@@ -21,6 +21,14 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     /--role "boss"/,
     /workflows, actions, compensations, all/,
   ),
+  'other root keys where none are pinned': usage(
+    () => ['worker', '--role', 'actions', '--recover'],
+    /--recover is for `mode: production`/,
+  ),
+  'other root keys for a worker without the database': usage(
+    () => ['worker', '--role', 'workflows', '--recover'],
+    /--recover is for a worker that holds the database/,
+  ),
   'a port that is none': usage(
     () => ['sandbox', '--api-port', '70000'],
     /--api-port "70000"/,

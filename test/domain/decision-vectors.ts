@@ -351,6 +351,7 @@ const cases: readonly Case[] = [
 ];
 
 export const vectors = {
+  about: 'decisions',
   note: 'test keys only; never enrol. Each message is the text that is received; `expect` is `accepted` or the reason to log.',
   facts: { ...facts, relyingParty, keys: [...facts.keys, ...passkeys] },
   cases,

@@ -89,7 +89,7 @@ function decisionOf(
     ...statement,
     signature: signStatement(statement, seedOf(signer)),
   });
-  return { message, acceptedMs: Date.parse('2026-11-21T09:06:00.000Z'), claimed: [] };
+  return { message, acceptedMs: Date.parse('2026-11-21T09:06:00.000Z') };
 }
 
 const bent = (one: StoredDecision, from: string | RegExp, to: string): StoredDecision => ({

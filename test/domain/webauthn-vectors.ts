@@ -149,13 +149,19 @@ const turned = (bytes: Uint8Array, bit: true | undefined): Uint8Array =>
   bit === undefined ? bytes : bytes.map((byte, index) => (index === 31 ? byte ^ 1 : byte));
 
 function message(by: Passkey, bend: Bend = {}, changes: Json = {}): string {
-  const record = by.record as { keyId: string; person: string; passkey: { credentialId: string } };
+  const record = by.record as { keyId: string; person: string };
   const of = statement({
     keyId: record.keyId,
     approver: record.person,
     surface: 'inbox',
     ...changes,
   });
+  return asserted(of, by, bend);
+}
+
+/** A statement with the assertion that a passkey gives for it. */
+function asserted(of: Json, by: Passkey, bend: Bend = {}): string {
+  const record = by.record as { passkey: { credentialId: string } };
   const client = Buffer.from(
     JSON.stringify({
       type: 'webauthn.get',
@@ -185,6 +191,10 @@ function message(by: Passkey, bend: Bend = {}, changes: Json = {}): string {
     },
   });
 }
+
+/** The same as Alice's passkey gives it. */
+export const byAlicesPasskey = (of: Json, bend: Bend = {}): string =>
+  asserted({ ...of, keyId: (alice.record as { keyId: string }).keyId }, alice, bend);
 
 const given = canonicalize({
   ...webauthn.statement,

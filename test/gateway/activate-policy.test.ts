@@ -61,8 +61,9 @@ async function statement(
   return { ...whole, signature: signStatement(whole, by.seed) };
 }
 
+const pins = () => ({ instance: parseInstance(instance), trust: PLAIN_TRUST });
 const activate = (policy: Policy, messages: readonly unknown[]): Promise<Activation> =>
-  activateSigned({ db, instance: parseInstance(instance), trust: PLAIN_TRUST }, policy, messages);
+  activateSigned({ db, ...pins() }, policy, messages);
 
 /** Activates with Ada's word; the version counts on. */
 async function activated(policy: Policy, ...signers: Signer[]): Promise<void> {
@@ -136,7 +137,7 @@ describe('refused, recorded by reason, and nothing changed', () => {
   ])('%s', async (title, messages, reason) => {
     const policy = title === 'the policy in force' ? named('first') : next;
     expect(await activate(policy, await messages())).toMatchObject({ activated: false, reason });
-    expect((await policyInForce(db)).policy.name).toBe('first');
+    expect((await policyInForce(db, pins())).policy.name).toBe('first');
     const last = await db
       .selectFrom('refusals')
       .selectAll()
@@ -150,7 +151,7 @@ test('a signed policy is in force from its commit, with its statements on record
   const first = await statement(named('second'), people.ada);
   expect(await activate(named('second'), [first])).toMatchObject({ activated: true });
   version += 1;
-  expect(await policyInForce(db)).toMatchObject({ version, policy: { name: 'second' } });
+  expect(await policyInForce(db, pins())).toMatchObject({ version, policy: { name: 'second' } });
   const [row] = await listPolicies(db);
   expect(row).toMatchObject({ activated_by: 'p_ada', reason: 'a reason' });
   expect(JSON.parse(row?.statements ?? '')).toEqual([first]);
@@ -215,8 +216,8 @@ describe('a row that no activation wrote', () => {
       .transaction()
       .execute((tx) => insertPolicy(tx, { ...written, activatedBy: 'somebody' }, version + 1));
     version += 1;
-    await expect(policyInForce(db)).rejects.toThrow(Failure);
+    await expect(policyInForce(db, pins())).rejects.toThrow(Failure);
     await activated(named(`mended ${version}`), people.ada);
-    expect((await policyInForce(db)).policy.name).toMatch(/^mended/);
+    expect((await policyInForce(db, pins())).policy.name).toMatch(/^mended/);
   });
 });

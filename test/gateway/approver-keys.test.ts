@@ -1,17 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { OpenGate } from '../../domain/plan.js';
 import type { RunId } from '../../domain/ids.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
-import { keyIdOf, publicKeyOf, signStatement } from '../../domain/signature.js';
+import { keyIdOf } from '../../domain/signature.js';
 import { createGateway } from '../../gateway/create-gateway.js';
 import { approveEnrolment, requestEnrolment } from '../../gateway/enrol-key.js';
 import type { Parts } from '../../gateway/parts.js';
 import { databaseNow } from '../../store/clock.js';
 import { revokeKey } from '../../store/revocation.js';
 import { Authenticator, type Ceremony } from '../helpers/authenticator.js';
+import { plantPasskey, plantPerson, plantSeed } from '../helpers/register.js';
+import { admittedKey, approvalOf, asked, enrolOf, rooted } from './ceremony.js';
 import { admitted, approved, decisionOf, opened, openHouse, sender, type House } from './house.js';
-import type { Signer } from './people.js';
+import { type Signer, signer } from './people.js';
 
 let house: House;
 let parts: Parts;
@@ -22,26 +23,7 @@ beforeEach(async () => {
   const keys = { delay: '1h', deviceBound: 'nowhere' } as const;
   house = await openHouse(builtInPolicy({ override: { keys } }));
   parts = { ...house.parts, trust: { rootKeys: [], relyingParty } };
-  const now = await databaseNow(house.db);
-  await house.db
-    .insertInto('keys')
-    .values({
-      key_id: passkey.keyId,
-      person_id: 'p_ada',
-      algorithm: 'ES256',
-      public_key: passkey.publicKey,
-      enrolled_at: now,
-      active_from: now,
-      revoked_at: null,
-      revoked_as: null,
-      compromised_since: null,
-      credential_id: passkey.credentialId,
-      rp_id: 'localhost',
-      handle: passkey.handle,
-      counter: 6,
-      backup_eligible: false,
-    })
-    .execute();
+  await plantPasskey(house.db, passkey, { person: 'p_ada' });
 }, 120_000);
 afterEach(() => house.close());
 
@@ -63,49 +45,6 @@ async function byPasskey(gate: OpenGate, ceremony: Ceremony): Promise<object> {
     decidedAt: await at(),
   };
   return { ...statement, signature: passkey.sign(statement, ceremony) };
-}
-
-const signer = (person: string): Signer => {
-  const seed = randomBytes(32);
-  return { person, seed, keyId: keyIdOf(publicKeyOf(seed)) };
-};
-
-async function enrolOf(of: Signer, change: Record<string, unknown> = {}): Promise<object> {
-  const statement = {
-    type: 'countersign.enrol.v1',
-    instance: house.instance,
-    person: of.person,
-    keyId: of.keyId,
-    alg: 'ed25519',
-    publicKey: b64u(publicKeyOf(of.seed)),
-    label: 'a key',
-    nonce: randomBytes(16).toString('hex'),
-    enrolledAt: await at(),
-    ...change,
-  };
-  return { ...statement, signature: signStatement(statement, of.seed) };
-}
-
-async function approvalOf(enrolment: string, by: Signer): Promise<object> {
-  const statement = {
-    type: 'countersign.approve-enrol.v1',
-    instance: house.instance,
-    enrolment,
-    by: by.person,
-    keyId: by.keyId,
-    at: await at(),
-  };
-  return { ...statement, signature: signStatement(statement, by.seed) };
-}
-
-async function asked(of: Signer, where: Parts = parts): Promise<string> {
-  const answer = await requestEnrolment(where, {
-    message: await enrolOf(of),
-    name: of.person,
-    groups: ['approvers'],
-  });
-  if (!answer.accepted) throw new Error(answer.reason);
-  return answer.enrolment;
 }
 
 test('a passkey approves; its counter is looked at once, and a step back is refused and told', async () => {
@@ -188,34 +127,18 @@ test('a compromised key takes its unused decisions with it and opens a review of
 
 test('two administrators other than its person admit a key, and it counts after the delay', async () => {
   const [one, two, carol] = [signer('p_one'), signer('p_two'), signer('p_carol')];
-  const now = await databaseNow(house.db);
-  for (const { keyId, person, seed } of [one, two]) {
-    const groups = ['approvers'];
-    await house.db
-      .insertInto('persons')
-      .values({ person_id: person, name: person, groups, created_at: now })
-      .execute();
-    await house.db
-      .insertInto('keys')
-      .values({
-        key_id: keyId,
-        person_id: person,
-        public_key: b64u(publicKeyOf(seed)),
-        enrolled_at: now,
-        active_from: now,
-        revoked_at: null,
-        revoked_as: null,
-        compromised_since: null,
-      })
-      .execute();
+  for (const by of [one, two]) {
+    await plantPerson(house.db, by.person);
+    await plantSeed(house.db, by);
   }
-  const enrolment = await asked(carol);
-  const approve = async (by: Signer) => approveEnrolment(parts, await approvalOf(enrolment, by));
+  const enrolment = await asked(house, parts, carol);
+  const approve = async (by: Signer) =>
+    approveEnrolment(parts, await approvalOf(house, enrolment, by));
   expect(await approve(one)).toMatchObject({ accepted: true, missing: 1 });
   expect(await approve(one)).toMatchObject({ accepted: true, missing: 1 });
   const second = signer('p_one');
-  const own = await asked(second);
-  const mine = await approveEnrolment(parts, await approvalOf(own, one));
+  const own = await asked(house, parts, second);
+  const mine = await approveEnrolment(parts, await approvalOf(house, own, one));
   expect(mine).toMatchObject({ accepted: false, reason: 'own-key' });
   expect(await approve(two)).toMatchObject({ accepted: true, missing: 0 });
   const runId = await admitted(house, 'by-carol');
@@ -226,13 +149,13 @@ test('two administrators other than its person admit a key, and it counts after 
   const late = await record(runId, await decisionOf(house, gate, carol));
   expect(late).toMatchObject({ accepted: true, gateState: 'granted' });
   const again = await requestEnrolment(parts, {
-    message: await enrolOf(carol),
+    message: await enrolOf(house, carol),
     name: 'Carol',
     groups: [],
   });
   expect(again).toEqual({ accepted: false, reason: 'key-known' });
   const identity = Buffer.concat([Buffer.from([1]), Buffer.alloc(31)]);
-  const hollow = await enrolOf(signer('p_hollow'), {
+  const hollow = await enrolOf(house, signer('p_hollow'), {
     keyId: keyIdOf(identity),
     publicKey: b64u(identity),
   });
@@ -241,43 +164,20 @@ test('two administrators other than its person admit a key, and it counts after 
 }, 60_000);
 
 test('where roots are pinned, a key without a chain of signatures to them is no key', async () => {
-  const roots = [signer('p_root_a'), signer('p_root_b')];
-  const pinned: Parts = {
-    ...parts,
-    trust: { relyingParty, rootKeys: roots.map(({ keyId }) => keyId) },
-  };
-  for (const root of roots) await asked(root, pinned);
-  const [rootA, rootB] = roots;
+  const keys = { delay: '1h', deviceBound: 'nowhere' } as const;
+  const { parts: pinned, roots } = await rooted(house, builtInPolicy({ override: { keys } }));
+  const gateway = createGateway(pinned);
   const dora = signer('p_dora');
-  const enrolment = await asked(dora, pinned);
-  for (const root of [rootA!, rootB!])
-    await approveEnrolment(pinned, await approvalOf(enrolment, root));
+  await admittedKey(house, pinned, dora, roots);
   await house.advance(3_600_001);
-  const runId = await admitted(house, 'pinned');
-  const gate = await opened(house, runId, 'plan');
+  const runId = await admitted({ ...house, gateway }, 'pinned');
+  const gate = await opened({ ...house, gateway }, runId, 'plan');
   const decide = async (by: Signer) =>
-    createGateway(pinned).recordDecision(runId, await decisionOf(house, gate, by), 'http');
+    gateway.recordDecision(runId, await decisionOf(house, gate, by), 'http');
   // The owner of no chain: a row that somebody wrote straight into the register.
   const planted = signer('p_planted');
-  const now = await databaseNow(house.db);
-  const groups = ['approvers'];
-  await house.db
-    .insertInto('persons')
-    .values({ person_id: 'p_planted', name: 'x', groups, created_at: now })
-    .execute();
-  await house.db
-    .insertInto('keys')
-    .values({
-      key_id: planted.keyId,
-      person_id: 'p_planted',
-      public_key: b64u(publicKeyOf(planted.seed)),
-      enrolled_at: now,
-      active_from: now,
-      revoked_at: null,
-      revoked_as: null,
-      compromised_since: null,
-    })
-    .execute();
+  await plantPerson(house.db, planted.person);
+  await plantSeed(house.db, planted);
   expect(await decide(planted)).toMatchObject({ accepted: false, reason: 'key-unknown' });
   expect(await decide(dora)).toMatchObject({ accepted: true, gateState: 'granted' });
 }, 60_000);

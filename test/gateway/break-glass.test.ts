@@ -9,11 +9,14 @@ import type { Policy } from '../../domain/policy/schema.js';
 import { signStatement } from '../../domain/signature.js';
 import { closeCase } from '../../gateway/close-case.js';
 import { createGateway } from '../../gateway/create-gateway.js';
+import { policyInForce } from '../../gateway/policy.js';
 import { stop } from '../../gateway/stop.js';
 import { databaseNow } from '../../store/clock.js';
 import { verifyLog } from '../../store/log.js';
 import { activatePolicy } from '../../store/policies.js';
 import { Authenticator } from '../helpers/authenticator.js';
+import { plantPasskey } from '../helpers/register.js';
+import { rooted } from './ceremony.js';
 import { admitted, living, opened, openHouse, perform, refusals, sender } from './house.js';
 import type { House } from './house.js';
 import type { Signer } from './people.js';
@@ -304,26 +307,7 @@ test('a passkey breaks the glass, is verified again at the use, and its counter 
     relyingParty: { rpId: 'localhost', origins: ['http://localhost:4000'] },
   };
   const gateway = createGateway({ ...house.parts, trust });
-  const now = await databaseNow(house.db);
-  await house.db
-    .insertInto('keys')
-    .values({
-      key_id: passkey.keyId,
-      person_id: 'p_bob',
-      algorithm: 'ES256',
-      public_key: passkey.publicKey,
-      enrolled_at: now,
-      active_from: now,
-      revoked_at: null,
-      revoked_as: null,
-      compromised_since: null,
-      credential_id: passkey.credentialId,
-      rp_id: 'localhost',
-      handle: passkey.handle,
-      counter: 6,
-      backup_eligible: false,
-    })
-    .execute();
+  await plantPasskey(house.db, passkey, { person: 'p_bob' });
   const [runId, gate] = await atGate();
   const { signature, ...statement } = await glassOf(runId, gate, { keyId: passkey.keyId });
   expect(signature.kind).toBe('ed25519');
@@ -343,8 +327,8 @@ test('a passkey breaks the glass, is verified again at the use, and its counter 
 
 test('where root keys are pinned, a key that does not lead to them breaks no glass', async () => {
   const [runId, gate] = await atGate();
-  const trust = { rootKeys: ['A'.repeat(43)] };
-  const gateway = createGateway({ ...house.parts, trust });
+  const { policy } = await policyInForce(house.db, house.parts);
+  const gateway = createGateway((await rooted(house, policy)).parts);
   expect(await gateway.recordDecision(runId, await glassOf(runId, gate), 'signal')).toMatchObject({
     accepted: false,
     reason: 'key-unknown',

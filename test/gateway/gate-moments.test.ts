@@ -112,7 +112,7 @@ test('a reminder is told once, however often and by however many it is asked for
   await house.advance(12 * HOUR_MS);
   await Promise.all([
     ...Array.from({ length: 4 }, () => status(runId, gate)),
-    ...Array.from({ length: 4 }, () => sweepGates(house.db)),
+    ...Array.from({ length: 4 }, () => sweepGates(house.parts)),
   ]);
   await status(runId, gate);
   expect(await kinds()).toEqual(['gate-opened', 'gate-reminder']);
@@ -129,8 +129,8 @@ test.each([
     const runId = await admitted(house);
     const gate = await opened(house, runId, 'plan');
     await house.advance(hours * HOUR_MS);
-    await sweepGates(house.db);
-    await sweepGates(house.db);
+    await sweepGates(house.parts);
+    await sweepGates(house.parts);
     expect(await kinds()).toEqual(['gate-opened', ...told]);
     const row = await house.db.selectFrom('gates').selectAll().executeTakeFirstOrThrow();
     expect([row.state, row.reminded_at === null, row.escalated_at === null]).toEqual([
@@ -156,7 +156,7 @@ test('nothing is told a second before its moment', async () => {
   );
   // A second stays for the statements in between.
   await house.advance(Number(rows[0]?.ms) - 1_000);
-  await sweepGates(house.db);
+  await sweepGates(house.parts);
   expect(await kinds()).toEqual(['gate-opened']);
 });
 
@@ -191,7 +191,7 @@ test('an escalation names whom it tells, and lets none of them approve', async (
   const runId = await admitted(house);
   const gate = await opened(house, runId, 'plan');
   await house.advance(18 * HOUR_MS);
-  await sweepGates(house.db);
+  await sweepGates(house.parts);
   expect((await notices()).at(-1)).toMatchObject({
     kind: 'gate-escalated',
     payload: { gateId: gate.gateId, to: ['directors', 'p_cy'] },
@@ -207,7 +207,7 @@ test('the moments of a gate are written once', async () => {
   const runId = await admitted(house);
   await opened(house, runId, 'plan');
   await house.advance(12 * HOUR_MS);
-  await sweepGates(house.db);
+  await sweepGates(house.parts);
   for (const change of [{ reminded_at: null }, { remind_at: null }, { escalate_at: new Date() }])
     await expect(house.db.updateTable('gates').set(change).execute()).rejects.toThrow(
       'written once',
@@ -231,7 +231,7 @@ test('granted, rejected and void gates tell so once, and no reminder follows', a
   await opened(house, three, 'plan');
   await stop(house.parts, { scope: 'run/three', reason: 'x', by: 'p_ada', proven: true });
   await house.advance(20 * HOUR_MS);
-  await sweepGates(house.db);
+  await sweepGates(house.parts);
   const told = await notices();
   expect(told.map(({ kind }) => kind).filter((kind) => kind.startsWith('gate-'))).toEqual([
     'gate-opened',
@@ -267,9 +267,9 @@ test('a gate from before there were moments still ends in time', async () => {
     escalate_at: null,
   });
   await house.advance(23 * HOUR_MS);
-  await sweepGates(house.db);
+  await sweepGates(house.parts);
   expect(await kinds()).toEqual(['gate-opened']);
   await house.advance(HOUR_MS);
-  await sweepGates(house.db);
+  await sweepGates(house.parts);
   expect(await kinds()).toEqual(['gate-opened', 'gate-expired']);
 });

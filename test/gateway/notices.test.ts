@@ -272,7 +272,7 @@ test('of all that a run tells, no agent word, address or secret reaches a place'
   const gate = await opened(house, one, 'plan');
   await opened(house, two, 'plan');
   await house.advance(18 * HOUR_MS);
-  await sweepGates(house.db);
+  await sweepGates(house.parts);
   const decision = await decisionOf(house, gate, house.ada, {
     decision: 'reject',
     reason: 'mail me at ada@example.com',
@@ -285,7 +285,7 @@ test('of all that a run tells, no agent word, address or secret reaches a place'
     proven: false,
   });
   await house.advance(6 * HOUR_MS);
-  await sweepGates(house.db);
+  await sweepGates(house.parts);
   await addNotice(house.db, {
     kind: 'run-stuck',
     dedupe: 'x',

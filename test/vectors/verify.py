@@ -1,4 +1,4 @@
-"""A second verifier of decisions, apart from the product's: reads decisions.json, prints the verdict of each case.
+"""A second verifier, apart from the product's: reads decisions.json or revocations.json, prints the verdict of each case.
 
 Nothing but the standard library. Slow and plain on purpose: it is there to disagree with the first one.
 """
@@ -147,15 +147,28 @@ def shaped(value, members, optional):
             raise Refused("malformed")
 
 
-def read(message):
+REVOCATION = {
+    "type": r"countersign\.revoke\.v1",
+    "instance": STATEMENT["instance"],
+    "revokes": STATEMENT["keyId"],
+    "as": "retired|compromised",
+    "since": None,
+    "by": STATEMENT["approver"],
+    "keyId": STATEMENT["keyId"],
+    "reason": TEXT,
+    "at": None,
+}
+
+
+def read(message, name="countersign.decision.v1", members=STATEMENT, optional=("reason",)):
     value = parse(message)
     if not isinstance(value, dict):
         raise Refused("malformed")
     statement = {name: member for name, member in value.items() if name != "signature"}
     kind = statement.get("type")
-    if isinstance(kind, str) and kind != "countersign.decision.v1":
+    if isinstance(kind, str) and kind != name:
         raise Refused("type-mismatch")
-    shaped(statement, STATEMENT, {"reason"})
+    shaped(statement, members, optional)
     signature = value.get("signature")
     if signature is not None:
         members = SIGNATURES.get(signature.get("kind") if isinstance(signature, dict) else None)
@@ -363,6 +376,20 @@ def accept(case, facts):
     gate = next((g for g in facts["gates"] if g["document"]["gateId"] == statement["gateId"]), None)
     at_gate(statement, gate, case.get("state", "open"), facts["instance"], now)
 
+    record, counter = signed(statement, signature, statement["approver"], facts, now)
+    several = sum(place["count"] for place in gate["document"]["rule"]["allOf"]) > 1
+    if several and policy.get("keys", {}).get("deviceBound") == "several-persons":
+        if counter is None or record["passkey"]["backupEligible"]:
+            raise Refused("webauthn-device-bound")
+    follows(counter, record)
+    who(statement, gate, case, facts, policy)
+    decided, opened = instant(statement["decidedAt"]), instant(gate["document"]["openedAt"])
+    if not opened - SKEW_MS <= decided <= now + SKEW_MS:
+        raise Refused("clock-skew")
+
+
+def signed(statement, signature, person, facts, now):
+    """The key that has signed and, of a passkey, the counter that it showed."""
     if signature is None:
         raise Refused("unsigned")
     record = next((k for k in facts["keys"] if k["keyId"] == statement["keyId"]), None)
@@ -373,28 +400,21 @@ def accept(case, facts):
         raise Refused("key-revoked")
     if now < record["activeFromMs"]:
         raise Refused("key-not-yet-active")
-    if record["person"] != statement["approver"]:
+    if record["person"] != person:
         raise Refused("key-not-of-approver")
     passkey = record.get("algorithm", "ed25519") != "ed25519"
-    if signature["kind"] == "ed25519":
-        value = base64url(signature["value"])
-        if passkey or value is None or not verify(canonical(statement).encode(), value):
-            raise Refused("signature-bad")
-        counter = None
-    else:
-        counter = assertion(statement, signature, record, verify, facts["relyingParty"])
-    several = sum(place["count"] for place in gate["document"]["rule"]["allOf"]) > 1
-    if several and policy.get("keys", {}).get("deviceBound") == "several-persons":
-        if counter is None or record["passkey"]["backupEligible"]:
-            raise Refused("webauthn-device-bound")
-    if counter is not None:
-        stored = record["passkey"]["counter"]
-        if not (counter == stored == 0 or counter > stored):
-            raise Refused("webauthn-counter")
-    who(statement, gate, case, facts, policy)
-    decided, opened = instant(statement["decidedAt"]), instant(gate["document"]["openedAt"])
-    if not opened - SKEW_MS <= decided <= now + SKEW_MS:
-        raise Refused("clock-skew")
+    if signature["kind"] == "webauthn":
+        return record, assertion(statement, signature, record, verify, facts["relyingParty"])
+    value = base64url(signature["value"])
+    if passkey or value is None or not verify(canonical(statement).encode(), value):
+        raise Refused("signature-bad")
+    return record, None
+
+
+def follows(counter, record):
+    stored = record["passkey"]["counter"] if counter is not None else None
+    if counter is not None and not (counter == stored == 0 or counter > stored):
+        raise Refused("webauthn-counter")
 
 
 def at_gate(statement, gate, state, instance, now):
@@ -431,8 +451,7 @@ def who(statement, gate, case, facts, policy):
                 raise Refused("excluded-" + role)
     if listed:
         raise Refused("excluded-owner")
-    groups = set(person["groups"])
-    groups |= {group["name"] for group in policy["groups"] if approver in group["persons"]}
+    groups = groups_of(person, policy)
     if not any(place["group"] in groups for place in gate["document"]["rule"]["allOf"]):
         raise Refused("not-in-group")
     if statement["decision"] == "approve" and approver in counted:
@@ -443,13 +462,53 @@ def who(statement, gate, case, facts, policy):
             raise Refused("withdrawn")
 
 
+def groups_of(person, policy):
+    listed = {group["name"] for group in policy["groups"] if person["person"] in group["persons"]}
+    return set(person["groups"]) | listed
+
+
+# --- revoking a key ---------------------------------------------------------------------------------------------------
+
+
+def revoke(case, facts):
+    message = case["message"]
+    statement, signature = read(message, "countersign.revoke.v1", REVOCATION, ("since",))
+    if signature is None:
+        raise Refused("unsigned")
+    since = statement.get("since")
+    if since is not None and (statement["as"] == "retired" or since > statement["at"]):
+        raise Refused("malformed")
+    if statement["instance"] != facts["instance"]:
+        raise Refused("instance-mismatch")
+    now, by = case.get("nowMs", facts["nowMs"]), statement["by"]
+    record, counter = signed(statement, signature, by, facts, now)
+    follows(counter, record)
+    person = next((p for p in facts["persons"] if p["person"] == by), None)
+    if person is None or person["kind"] != "human" or not person["active"]:
+        raise Refused("not-human")
+    ended = next((k for k in facts["keys"] if k["keyId"] == statement["revokes"]), None)
+    own = ended is not None and ended["person"] == by
+    root = statement["keyId"] in facts["rootKeys"]
+    if not own and not root and not groups_of(person, facts["policy"]) & set(facts["administrators"]):
+        raise Refused("not-in-group")
+    if instant(statement["at"]) > now + SKEW_MS:
+        raise Refused("clock-skew")
+    if ended is None:
+        raise Refused("nothing-to-revoke")
+    if ended["revoked"]:
+        raise Refused("revoked-already")
+
+
+JUDGES = {"decisions": accept, "revocations": revoke}
+
+
 def main(file):
     with open(file, encoding="utf-8") as handle:
         vectors = json.load(handle)
     verdicts = {}
     for case in vectors["cases"]:
         try:
-            accept(case, vectors["facts"])
+            JUDGES[vectors["about"]](case, vectors["facts"])
             verdicts[case["name"]] = "accepted"
         except Refused as refused:
             verdicts[case["name"]] = str(refused)
