@@ -81,6 +81,8 @@ export interface AuthorizeAsk {
   readonly decisions: readonly string[];
   /** The policy version that judged; refused (POLICY_MOVED) if another is in force by now. */
   readonly policyVersion: number;
+  /** The policy asks for a delegation whoever answers for the agent. */
+  readonly delegated?: boolean;
   readonly caps: readonly CapAsk[];
   readonly costMaxMinor: number;
   readonly currency: string;

@@ -4,6 +4,7 @@ import { isDigest, parseGateId } from '../domain/ids.js';
 import type { GateId } from '../domain/ids.js';
 import { capsFor } from '../domain/policy/caps.js';
 import { decideAction } from '../domain/policy/decide.js';
+import { demandsDelegation } from '../domain/policy/delegations.js';
 import { type StoredDecision, verifyGrant } from '../domain/verify-grant.js';
 import { readGrantFacts } from '../store/facts.js';
 import type { GrantFacts } from '../store/facts.js';
@@ -27,6 +28,8 @@ export interface Judged {
   readonly gateId?: GateId;
   readonly decisions: readonly string[];
   readonly policyVersion: number;
+  /** The policy asks for a delegation whoever answers for the agent. */
+  readonly delegated: boolean;
   readonly caps: readonly CapAsk[];
 }
 
@@ -69,6 +72,10 @@ export async function judge(
   const planned = plannedStep(run.plan, effect.step);
   const base = {
     policyVersion: inForce.version,
+    delegated: demandsDelegation(inForce.policy.delegations, {
+      environment: run.request.environment,
+      tiers: planned === undefined ? [verdict.verdict] : [verdict.verdict, planned.tier],
+    }),
     caps: capsFor(
       inForce.policy,
       {

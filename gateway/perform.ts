@@ -317,6 +317,7 @@ const askOf = (
   ...(judged.gateId === undefined ? {} : { gateId: judged.gateId }),
   decisions: judged.decisions,
   policyVersion: judged.policyVersion,
+  delegated: judged.delegated,
   caps: judged.caps,
   costMaxMinor: effect.document.costMaxMinor,
   currency: effect.document.currency,

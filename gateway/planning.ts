@@ -7,6 +7,7 @@ import { Failure } from '../domain/errors.js';
 
 import type { RunId } from '../domain/ids.js';
 import type { Denial, Plan, Quote } from '../domain/plan.js';
+import { demandsDelegation } from '../domain/policy/delegations.js';
 import type { Policy } from '../domain/policy/schema.js';
 import type { Request } from '../domain/request.js';
 import type { EffectStep } from '../domain/steps.js';
@@ -58,6 +59,7 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
   const build = async (anomalies: readonly Anomaly[]): Promise<Plan> =>
     asDelegated(
       parts.db,
+      inForce.policy,
       buildPlan({
         instance: parts.instance,
         runId,
@@ -117,11 +119,15 @@ async function judged(
 }
 
 /** The plan, denied where an agent of the run's chain may not do all of it for the principal. */
-async function asDelegated(db: Executor, plan: Plan): Promise<Plan> {
+async function asDelegated(db: Executor, policy: Policy, plan: Plan): Promise<Plan> {
+  const acts = plan.steps.filter(({ kind }) => kind === 'act');
+  const { environment } = plan;
+  const tiers = acts.map(({ tier }) => tier);
   const refused = await planIdentityRefusal(db, {
     runId: plan.runId,
-    steps: plan.steps.filter(({ kind }) => kind === 'act').map(({ step }) => step),
+    steps: acts.map(({ step }) => step),
     totalMinor: plan.totalMaxMinor,
+    delegated: demandsDelegation(policy.delegations, { environment, tiers }),
   });
   if (refused === undefined) return plan;
   const denial = { rule: IDENTITY_RULE, message: identityWords(refused) };

@@ -30,11 +30,17 @@ export async function identityRefusal(
 /** The first agent of the run's chain that may not do these steps at this cost (minor units) for its principal. */
 export async function planIdentityRefusal(
   db: Executor,
-  of: { readonly runId: string; readonly steps: readonly string[]; readonly totalMinor: number },
+  of: {
+    readonly runId: string;
+    readonly steps: readonly string[];
+    readonly totalMinor: number;
+    /** The policy asks for a delegation whoever answers for the agent. */
+    readonly delegated: boolean;
+  },
 ): Promise<IdentityRefused | undefined> {
   const { rows } = await sql<Answer>`
     select i.reason, i.agent from runs r, identity_refusal(run_chain(r), r.principal,
-      ${[...of.steps]}::text[], ${of.totalMinor}, r.currency) i
+      ${[...of.steps]}::text[], ${of.totalMinor}, r.currency, ${of.delegated}) i
      where r.run_id = ${of.runId}`.execute(db);
   return refused(rows);
 }

@@ -2,6 +2,7 @@ import { DATA_CLASSES } from '../data-class.js';
 import { anomaliesExplained } from './anomaly-rules.js';
 import { explainNotices } from './explain-notices.js';
 import { marksOf } from './marks.js';
+import { delegationsExplained } from './delegations.js';
 import { keysExplained } from './keys.js';
 import type { Policy } from './schema.js';
 
@@ -146,6 +147,7 @@ function people(policy: Policy): string[] {
       ? '- Another policy is put in force by those who sign off the dearest action in production.'
       : `- Another policy is put in force by ${activation.allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ')}.`,
     ...keysExplained(policy.keys),
+    ...delegationsExplained(policy.delegations),
     ...groups.map(({ name, persons }) => `- Group ${name}: ${list(persons)}.`),
     `- Classes of data, from the harmless to the delicate: ${DATA_CLASSES.join(', ')}.`,
   ];

@@ -6,6 +6,7 @@ import { Failure, invariant } from '../errors.js';
 import type { Digest } from '../ids.js';
 import { pathOf, sentence, valueAt } from '../request-errors.js';
 import { EFFECT_STEPS, TIERS } from '../steps.js';
+import { delegationRules } from './delegations.js';
 import { keys } from './keys.js';
 import { MARK_LISTS } from './marks.js';
 import {
@@ -157,6 +158,8 @@ const members = {
   /** Who may put another policy in force; absent: who signs off the dearest action in production. */
   activation: z.strictObject({ allOf: groups }).optional(),
   keys: keys.optional(),
+  /** Where an agent acts on a person's delegation alone. */
+  delegations: delegationRules.optional(),
   /** The principal may be an approver too, unless excluded here; requester and owner always are (but `solo`). */
   excludePrincipal: z.boolean().default(false),
   expiry: duration,

@@ -145,7 +145,7 @@ begin
     v_reason := 'OUT_OF_ORDER';
   end if;
   if v_reason is null then
-    v_reason := (door_identity(v_run, v_step)).reason;
+    v_reason := (door_identity(v_run, v_step, (p->>'delegated')::boolean)).reason;
   end if;
   if v_reason is null then
     v_reason := /* guard:grant-authorize else null */ door_grant(p, v_run, v_step) /* end */;
@@ -237,7 +237,7 @@ begin
     v_reason := 'OUT_OF_ORDER';
   end if;
   if v_reason is null then
-    v_reason := (door_identity(v_run, v_step)).reason;
+    v_reason := (door_identity(v_run, v_step, (p->>'delegated')::boolean)).reason;
   end if;
   if v_reason is null then
     v_reason := /* guard:grant-claim else null */ door_grant(p, v_run, v_step) /* end */;

@@ -32,8 +32,9 @@ begin
 end $$;
 
 -- The first of the agents that may not act for the principal, and why; none: nulls.
+-- p_demanded: the policy asks for a delegation whoever answers for the agent.
 create function identity_refusal(p_agents text[], p_principal text, p_steps text[], p_minor bigint,
-  p_currency text) returns identity_answer language plpgsql volatile as $$
+  p_currency text, p_demanded boolean default false) returns identity_answer language plpgsql volatile as $$
 declare
   v record;
   v_reason text;
@@ -57,7 +58,9 @@ begin
       return row('OWNER_GONE', v.agent_id)::identity_answer;
     end if;
     if /* guard:delegated else false */ v.principal_person is not null
-       and v.principal_person <> v.owner_person /* end */ then
+       and v.principal_person <> v.owner_person /* end */
+       or /* guard:delegation-demanded else false */ p_demanded /* end */ then
+      -- a principal behind whom nobody is registered has nobody who could have delegated anything
       v_reason := delegation_refusal(v.principal_person, v.agent_id, p_steps, p_minor, p_currency);
       if v_reason is not null then return row(v_reason, v.agent_id)::identity_answer; end if;
     end if;
@@ -73,12 +76,12 @@ begin
 end $$;
 
 -- At each send: this step, under what the whole plan may cost.
-create function door_identity(p_run runs, p_step plan_steps) returns identity_answer
+create function door_identity(p_run runs, p_step plan_steps, p_demanded boolean) returns identity_answer
 language plpgsql volatile as $$
 begin
   return identity_refusal(run_chain(p_run), p_run.principal, array[p_step.step],
     (select coalesce(sum(s.cost_minor), 0)::bigint from plan_steps s
       where s.run_id = p_run.run_id and s.revision = p_run.plan_revision and s.kind = 'act'),
-    p_run.currency);
+    p_run.currency, coalesce(p_demanded, false));
 end $$;
 `;

@@ -26,7 +26,7 @@ begin
      and s.revision = p_run.plan_revision and s.step = p->>'step' and s.kind = 'act';
   v_reason := door_planned(p, p_run, v_step);
   if v_reason is null and not door_ordered(v_step) then v_reason := 'OUT_OF_ORDER'; end if;
-  if v_reason is null then v_reason := (door_identity(p_run, v_step)).reason; end if;
+  if v_reason is null then v_reason := (door_identity(p_run, v_step, (p->>'delegated')::boolean)).reason; end if;
   return coalesce(v_reason,
     /* guard:grant-mint else null */ door_grant(p, p_run, v_step) /* end */);
 end $$;

@@ -21,6 +21,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'agent-state': 'test/gateway/identity.test.ts',
   'owner-gone': 'test/gateway/identity.test.ts',
   delegated: 'test/gateway/identity.test.ts',
+  'delegation-demanded': 'test/gateway/delegation-policy.test.ts',
   'delegation-revoked': 'test/gateway/identity.test.ts',
   'delegation-until': 'test/gateway/identity.test.ts',
   'delegation-steps': 'test/gateway/identity.test.ts',

@@ -37,6 +37,7 @@ const full = parsePolicy({
   ],
   activation: { allOf: [{ group: 'admins', count: 2 }] },
   keys: { administrators: 'key-admins', delay: '36h', deviceBound: 'several-persons' },
+  delegations: [{ environment: 'staging' }, { tier: 'sign-off' }],
   bundleIrreversible: ['register-domain'],
   reminders: { atPercent: 40 },
   escalation: { atPercent: 80, to: ['directors', 'p_cy'], note: 'call the hotline' },
