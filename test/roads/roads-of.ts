@@ -94,6 +94,7 @@ export const COVERED: Readonly<Record<string, Readonly<Record<string, Where>>>> 
     'policy: activate <file>': file('test/gateway/activate-policy.test.ts'),
     'cases: close <id>': file('test/gateway/close-case.test.ts'),
     'register: approve <enrolment>': file('test/gateway/approver-keys.test.ts'),
+    'register: revoke <keyId>': file('test/gateway/revoke-key.test.ts'),
     ...all(['agents: add <id>', 'agents: resume <id>'], REGISTER),
     ...all(['agents: own <id>', 'agents: rotate <id>', 'delegations: add'], REGISTER),
     ...all(['people: add <person>', 'people: reactivate <person>'], REGISTER),
