@@ -1,6 +1,5 @@
 import { judgeGlassAtReceipt, readBreakGlass } from '../domain/break-glass.js';
 import type { GlassVerdict, ReceivedGlass } from '../domain/break-glass.js';
-import { digestOfBytes, utf8 } from '../domain/canonical.js';
 import { cardSchema } from '../domain/documents.js';
 import { parseGateId } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
@@ -17,7 +16,7 @@ import { appendLog } from '../store/log.js';
 import type { Row } from '../store/schema.js';
 import { believingRegister } from './believed.js';
 import type { DecisionVerdict } from './contract.js';
-import { gateRecordOf, granting, recordDecision, refuse } from './decisions.js';
+import { gateRecordOf, granting, recordDecision, refuse, refuseBytes } from './decisions.js';
 import type { Recording, Road } from './decisions.js';
 import { signatureText } from './orders.js';
 import { policyInForce } from './policy.js';
@@ -36,11 +35,9 @@ export async function recordWord(
   try {
     glass = readBreakGlass(message);
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    if (typeof message === 'string') return recordDecision(parts, runId, message, road);
-    const detail = `${error.message}: ${digestOfBytes(utf8(JSON.stringify([message])))}`;
-    await refuse(parts, { runId, asked: 'break-glass', reason: error.reason, detail });
-    return { accepted: false, reason: error.reason };
+    if (error instanceof ProtocolError && typeof message === 'string')
+      return recordDecision(parts, runId, message, road);
+    return refuseBytes(parts, { runId, asked: 'break-glass', message }, error);
   }
   return glass === undefined
     ? recordDecision(parts, runId, message, road)

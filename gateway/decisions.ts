@@ -47,11 +47,7 @@ export async function recordDecision(
   try {
     received = readDecision(message);
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    // Each message once: two of them may be wrong in the same words.
-    const detail = `${error.message}: ${digestOfBytes(utf8(spelled(message)))}`;
-    await refuse(parts, { runId, asked: 'decide', reason: error.reason, detail });
-    return { accepted: false, reason: error.reason };
+    return refuseBytes(parts, { runId, asked: 'decide', message }, error);
   }
   const run = await loadRun(parts, runId);
   const { policy } = await policyInForce(parts.db, parts);
@@ -100,8 +96,19 @@ interface Recorded {
   readonly hold?: Anomaly | undefined;
 }
 
-const spelled = (message: unknown): string =>
-  typeof message === 'string' ? message : JSON.stringify([message]);
+/** Refuses a message whose bytes brought this error; any other error goes on. */
+export async function refuseBytes(
+  parts: Recording,
+  { asked, message, runId }: { runId: RunId; asked: string; message: unknown },
+  error: unknown,
+): Promise<DecisionVerdict> {
+  if (!(error instanceof ProtocolError)) throw error;
+  const spelled = typeof message === 'string' ? message : JSON.stringify([message]);
+  // Each message once: two of them may be wrong in the same words.
+  const detail = `${error.message}: ${digestOfBytes(utf8(spelled))}`;
+  await refuse(parts, { runId, asked, reason: error.reason, detail });
+  return { accepted: false, reason: error.reason };
+}
 
 /** What recording a decision needs of the gateway: also a command line that has the database alone can do it. */
 export type Recording = Pick<Parts, 'db' | 'instance' | 'trust'>;
