@@ -43,9 +43,11 @@ function detail(name: string, value: Param): string {
 function spelled(value: Param): string {
   if (Array.isArray(value)) return value.map(spelled).join(', ');
   if (typeof value !== 'object') return typeof value === 'string' ? plain(value) : String(value);
-  const { fromStep, field } = value;
+  const { fromStep, field, ofPrincipal } = value;
   if (typeof fromStep === 'string' && typeof field === 'string')
     return `the ${field} that ${fromStep} will make`;
+  if (typeof ofPrincipal === 'string' && typeof field === 'string')
+    return `the ${field} of ${ofPrincipal}`;
   return ['type', 'name', 'content', 'ttl'].map((member) => spelled(value[member] ?? '')).join(' ');
 }
 

@@ -274,8 +274,21 @@ describe('cards and gates', () => {
   });
 
   test('no card holds an e-mail address: Temporal shows cards', () => {
-    for (const gate of ['plan', 'register-domain'])
-      expect(canonicalize(cardOf(plan, gate))).not.toMatch(/@/);
+    const account = 'a'.repeat(32);
+    const linked: Quote = { ...firstQuote, account: { kind: 'needs-consent', accountId: account } };
+    const linking = planWith({ quote: linked });
+    for (const [one, gate] of [
+      [plan, 'plan'],
+      [plan, 'register-domain'],
+      [linking, 'plan'],
+    ] as const)
+      expect(canonicalize(cardOf(one, gate))).not.toMatch(/@/);
+    // No action holds one either: what a card leaves out is nothing that only the card keeps back.
+    for (const one of [plan, linking]) expect(JSON.stringify(one.steps)).not.toMatch(/@/);
+    expect(cardOf(linking, 'plan').actions[1]?.details).toEqual([
+      `accountId: ${account}`,
+      'owner: the email of pr_owner',
+    ]);
   });
 
   test('a customer found by e-mail is named, with what approving says', () => {
