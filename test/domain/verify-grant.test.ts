@@ -1,127 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
-import { buildCard, buildGate } from '../../domain/build-gate.js';
 import { canonicalize, digestOf } from '../../domain/canonical.js';
-import type { ActionDocument } from '../../domain/documents.js';
-import { encodeBase64url } from '../../domain/base64url.js';
-import { gateIdOf } from '../../domain/ids.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { registerOf } from '../../domain/register.js';
-import { requestDigestOf } from '../../domain/request.js';
-import { keyIdOf, publicKeyOf, signStatement } from '../../domain/signature.js';
-import { type GrantUse, type StoredDecision, verifyGrant } from '../../domain/verify-grant.js';
-import { firstQuote, instance, nowMs, planWith, requestWith } from './fixtures.js';
-
-const policy = builtInPolicy({
-  override: {
-    approvals: [{ tier: 'sign-off', allOf: [{ group: 'finance', count: 2 }] }],
-  },
-});
-const request = requestWith();
-const plan = planWith({ policy });
-const roles = { requester: 's_local', agent: 'a_launch', owner: 'p_owner', principal: 'pr_owner' };
-const card = buildCard({
-  instance,
-  plan,
-  gate: 'register-domain',
-  request,
-  quote: firstQuote,
+import { type GrantUse, verifyGrant } from '../../domain/verify-grant.js';
+import { requestWith } from './fixtures.js';
+import {
+  action,
+  bent,
+  decisionOf,
+  gate,
+  keys,
+  persons,
   policy,
-  nowMs,
   roles,
-  caps: [],
-  site: { files: 1, bytes: 1 },
-});
-const gate = buildGate({
-  plan,
-  gate: 'register-domain',
-  gateId: gateIdOf({ runId: plan.runId, gate: 'register-domain', revision: 1 }),
-  instance,
-  requestDigest: requestDigestOf(request),
-  excluded: ['p_owner'],
-  card,
-  openedAt: '2026-11-21T09:00:00.000Z',
-  expiresAt: '2026-11-22T09:00:00.000Z',
-  nonce: '0'.repeat(32),
-});
-const action = plan.steps.flatMap((step) =>
-  step.gate === 'register-domain' && step.action !== undefined ? [step.action] : [],
-)[0] as ActionDocument;
-
-const people = ['alice', 'bob', 'carol', 'owner'] as const;
-type Name = (typeof people)[number];
-const seedOf = (name: Name): Uint8Array =>
-  Buffer.from(digestOf(`seed of ${name}`).slice('sha256:'.length), 'hex');
-const persons = people.map((name) => ({
-  person: `p_${name}`,
-  active: true,
-  kind: 'human' as const,
-  groups: ['finance'],
-}));
-const keys = people.map((name) => {
-  const raw = publicKeyOf(seedOf(name));
-  return {
-    keyId: keyIdOf(raw),
-    person: `p_${name}`,
-    publicKey: encodeBase64url(raw),
-    activeFromMs: 0,
-    revoked: false,
-  };
-});
-
-function decisionOf(
-  name: Name,
-  changes: Record<string, unknown> = {},
-  signer: Name = name,
-): StoredDecision {
-  const statement = {
-    type: 'countersign.decision.v1',
-    instance,
-    gateId: gate.gateId,
-    actionDigest: digestOf(gate),
-    decision: 'approve',
-    approver: `p_${name}`,
-    keyId: keyIdOf(publicKeyOf(seedOf(name))),
-    surface: 'cli',
-    decidedAt: '2026-11-21T09:05:00.000Z',
-    ...changes,
-  };
-  const message = canonicalize({
-    ...statement,
-    signature: signStatement(statement, seedOf(signer)),
-  });
-  return { message, acceptedMs: Date.parse('2026-11-21T09:06:00.000Z') };
-}
-
-const bent = (one: StoredDecision, from: string | RegExp, to: string): StoredDecision => ({
-  ...one,
-  message: one.message.replace(from, to),
-});
-
-function use(changes: Partial<GrantUse> = {}): GrantUse {
-  return {
-    instance,
-    gate: { document: canonicalize(gate), state: 'granted' },
-    decisions: [decisionOf('alice'), decisionOf('bob')],
-    register: registerOf(persons, keys),
-    policy,
-    roles,
-    request,
-    requestDigest: requestDigestOf(request),
-    action,
-    tier: 'sign-off',
-    nowMs: Date.parse('2026-11-21T10:00:00.000Z'),
-    ...changes,
-  };
-}
-
-const stored = (changes: Record<string, unknown>) => ({
-  document: canonicalize({ ...gate, ...changes }),
-  state: 'granted' as const,
-});
-const withParams = (params: Record<string, string>): ActionDocument => ({
-  ...action,
-  params: { ...action.params, ...params },
-});
+  stored,
+  use,
+  withParams,
+} from './grant-use.js';
 
 describe('a grant', () => {
   test('covers the very action, and names who agreed and by which bytes', () => {
