@@ -1,5 +1,5 @@
 // Ratios in one run on one server: the governed saga beside a plain one. Absolute times prove nothing about another machine.
-// node bench/bench.mjs [--runs 5] [--many 50] [--effects 200] [--stop 200] [--only effects|stop]
+// node bench/bench.mjs [--runs 5] [--many 50] [--effects 200] [--stop 200] [--only effects|stop|sagas]
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { pathToFileURL } from 'node:url';
@@ -200,15 +200,16 @@ async function wholeSagas(report) {
 }
 
 Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
+const wanted = (section) => values.only === undefined || values.only === section;
 const report = new Report();
 const { folder, remove } = await compiled();
 try {
-  if (values.only !== 'stop') await effectCost(report, folder);
-  if (values.only !== 'effects') await stopLive(report, folder);
+  if (wanted('effects')) await effectCost(report, folder);
+  if (wanted('stop')) await stopLive(report, folder);
 } finally {
   remove();
 }
-if (values.only === undefined) await wholeSagas(report);
+if (wanted('sagas')) await wholeSagas(report);
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 1024 ** 3)} GiB, Linux ${release()}, node ${process.versions.node}`;
 process.stdout.write(`${machine}; load average ${loadavg()[0].toFixed(1)} at the end\n`);
 process.stdout.write(
