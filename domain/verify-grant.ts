@@ -118,7 +118,7 @@ function glassOver(
   if (glass === undefined || use.policy === undefined) return undefined;
   const verdict = judgeGlass(glass, {
     instance: use.instance,
-    gate: { document: gate, digest: digestOfBytes(utf8(use.gate.document)), state: use.gate.state },
+    gate: { document: gate, digest: digestOfText(use.gate.document), state: use.gate.state },
     steps: [use.action.step],
     register: use.register,
     relyingParty: use.relyingParty,
@@ -140,7 +140,8 @@ function glassIn(message: string): ReceivedGlass[] {
   }
 }
 
-function readGate(document: string): GateDocument | undefined {
+/** Read once for each text, as are decisions: a gate covers a whole plan. */
+const readGate = memoOfText(500, (document): GateDocument | undefined => {
   try {
     const parsed = gateSchema.safeParse(parseCanonical(document));
     return parsed.success ? parsed.data : undefined;
@@ -148,7 +149,9 @@ function readGate(document: string): GateDocument | undefined {
     if (error instanceof ProtocolError) return undefined;
     throw error;
   }
-}
+});
+
+const digestOfText = memoOfText(500, (text) => digestOfBytes(utf8(text)));
 
 function gateRefusal(use: GrantUse, gate: GateDocument): GrantVerdict | undefined {
   const { action } = use;
@@ -201,7 +204,7 @@ function countedDecision(stored: StoredDecision, gate: GateDocument, use: GrantU
   const stands =
     statement.instance === use.instance &&
     statement.gateId === gate.gateId &&
-    statement.actionDigest === digestOfBytes(utf8(use.gate.document)) &&
+    statement.actionDigest === digestOfText(use.gate.document) &&
     signed.good &&
     deviceRefusal(signed, facts) === undefined &&
     person?.kind === 'human' &&
