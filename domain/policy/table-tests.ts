@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { consequenceOf } from '../anomalies.js';
 import { buildPlan } from '../build-plan.js';
 import { DATA_CLASSES } from '../data-class.js';
 import { domainNameProblem } from '../domain-name.js';
@@ -9,6 +10,7 @@ import type { Plan } from '../plan.js';
 import { DNS_TYPES } from '../dns-record.js';
 import { parseRequest } from '../request.js';
 import { EFFECT_STEPS, ENVIRONMENTS, TIERS } from '../steps.js';
+import { ANOMALIES, USUAL } from './anomaly-rules.js';
 import { policyDigestOf, type Policy } from './schema.js';
 
 /**
@@ -45,6 +47,10 @@ const caseSchema = z.strictObject({
     .array(z.enum(['domain', 'subscription', 'account']))
     .max(3)
     .default([]),
+  /** What is unusual about it for its agent. */
+  unusual: z.array(z.enum(ANOMALIES)).max(ANOMALIES.length).default([]),
+  /** What its agent has spent already without a person: this day, and this month. */
+  spentAlone: z.strictObject({ day: amount, month: amount }).optional(),
   /** When it is asked: an instant; absent: long before any day of review. */
   at: z
     .string()
@@ -57,6 +63,8 @@ const caseSchema = z.strictObject({
     /** Rules that deny it: all of them. */
     rules: rules.optional(),
     tiers: perStep(z.enum(TIERS)).optional(),
+    /** Is it held still until a person resumes it, for what is unusual about it? */
+    held: z.boolean().optional(),
     /** The gates in order; each with who must agree, as `2 of approvers`. */
     gates: z
       .array(z.strictObject({ gate: z.string().max(60), asks: rules }))
@@ -76,7 +84,17 @@ export interface CaseResult {
 
 /** Plays every case of a table against a policy. Pure. */
 export function runPolicyTests(policy: Policy, cases: readonly PolicyCase[]): CaseResult[] {
-  return cases.map((one) => ({ name: one.name, wrong: wrongOf(one, planOf(policy, one)) }));
+  return cases.map((one) => ({
+    name: one.name,
+    wrong: [...wrongOf(one, planOf(policy, one)), ...wrongHold(policy, one)],
+  }));
+}
+
+function wrongHold({ anomalies = USUAL }: Policy, { expect, unusual }: PolicyCase): string[] {
+  const held = unusual.some((kind) => consequenceOf(kind, anomalies) === 'stop');
+  return expect.held === undefined || expect.held === held
+    ? []
+    : [`held: expected ${String(expect.held)}, found ${String(held)}`];
 }
 
 function wrongOf({ expect }: PolicyCase, plan: Plan): string[] {
@@ -174,6 +192,15 @@ function planOf(policy: Policy, one: PolicyCase): Plan {
     policyDigest: policyDigestOf(policy),
     principal: NOBODY,
     acceptedTerms: [],
+    anomalies: one.unusual.map((kind) => ({ kind, text: 'as the table has it' })),
+    ...(one.spentAlone === undefined
+      ? {}
+      : {
+          unattended: {
+            dayMinor: parseAmount(one.spentAlone.day).minor,
+            monthMinor: parseAmount(one.spentAlone.month).minor,
+          },
+        }),
   });
 }
 
