@@ -236,6 +236,34 @@ test('act-then-drop on a keyed call: the same key again at once, and one charge'
   expect(living(house).filter((step) => step === 'start-subscription')).toHaveLength(1);
 });
 
+test('every send is one of the operations of its run, a repeated one too, and none goes out above their number', async () => {
+  const runId = await admitted(house);
+  await approved(house, runId, 'plan');
+  await performedUpTo(house, runId, 'link-account');
+  const used = async (): Promise<number> => {
+    const { operations } = await house.db
+      .selectFrom('runs')
+      .select('operations')
+      .where('run_id', '=', runId)
+      .executeTakeFirstOrThrow();
+    return operations;
+  };
+  expect(await used()).toBe(2);
+  house.stub.faults.set('start-subscription', ['decline']);
+  await expect(perform(house, runId, 'start-subscription')).rejects.toMatchObject({
+    code: 'PROVIDER_DECLINED',
+  });
+  await perform(house, runId, 'start-subscription');
+  expect(posts('start-subscription')).toHaveLength(2);
+  expect(await used()).toBe(4);
+  await sql`update runs set operations_max = 4 where run_id = ${runId}`.execute(house.db);
+  await approved(house, runId, 'register-domain');
+  await expect(perform(house, runId, 'register-domain')).rejects.toMatchObject({
+    code: 'BUDGET_EXCEEDED',
+  });
+  expect(posts('register-domain')).toEqual([]);
+});
+
 test('act-then-drop on a call without keys: found by reading back, never sent again', async () => {
   const runId = await beforeDomain();
   house.stub.faults.set('register-domain', ['act-then-drop']);
