@@ -157,8 +157,10 @@ async function stopped(
   }
   await obeying;
   const stopAt = await logged(house, 'stopped');
+  // What had settled before the stop, by the log's order, was made before it, however long the stop itself took.
   const wire = await wireOf(house);
-  const strange = stub.things.filter(({ id, marker }) => !made.has(id) && !wire.has(marker));
+  const known = new Set([...wire, ...(await settledBetween(house, from, stopAt))]);
+  const strange = stub.things.filter(({ id, marker }) => !made.has(id) && !known.has(marker));
   const record = await parts.door.drained('all');
   return {
     fenced,
@@ -193,6 +195,19 @@ async function sent({ db }: House, after: number): Promise<number> {
     .where('idx', '>', after)
     .execute();
   return rows.length;
+}
+
+/** Effects whose outcome came on record between two entries of the log. */
+async function settledBetween({ db }: House, from: number, to: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('log')
+    .innerJoin('log_payloads', 'log_payloads.idx', 'log.idx')
+    .select('payload')
+    .where('kind', '=', 'settled')
+    .where('log.idx', '>', from)
+    .where('log.idx', '<', to)
+    .execute();
+  return rows.map(({ payload }) => (JSON.parse(payload) as { readonly effect: string }).effect);
 }
 
 /** The effects that the last stop listed as on the wire. */
