@@ -52,6 +52,8 @@ export interface Door {
     mode?: 'unwind' | 'hold';
     /** Layers that a test leaves out; a production instance takes no notice. */
     off?: readonly LayerName[];
+    /** Are the subscriptions in its scope to be paused as well? A stop that stands already may be asked for it later. */
+    pauses?: boolean;
   }): Promise<StopRecord>;
   /** What stands of the last stop over a scope, as it reads back; undefined: nothing is stopped there. */
   layers(scope: string): Promise<StandingLayers | undefined>;
@@ -244,6 +246,12 @@ export interface StandingLayers {
   readonly agents: number;
   /** Tokens for actions at providers that are not yet known to be revoked. */
   readonly tokens: number;
+  /** Since when the subscriptions in the scope are to be paused; undefined: nobody asked for it. */
+  readonly pausesAt: string | undefined;
+  /** Subscriptions in the scope that may go on charging, those not known to be paused, and when the last one was seen so. */
+  readonly subscriptions: number;
+  readonly unpaused: number;
+  readonly pausedAt: string | undefined;
 }
 
 /** A stop in force. */

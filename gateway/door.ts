@@ -118,10 +118,11 @@ function unwinding(db: Database): Part<Unwinding> {
 
 function fencing(db: Database): Part<'stop' | 'resume' | 'drained' | 'fences' | 'layers'> {
   return {
-    stop: async ({ scope, reason, by, proven, mode = 'unwind', off = [] }) => {
+    stop: async ({ scope, reason, by, proven, mode = 'unwind', off = [], pauses = false }) => {
       await query(
         db,
-        sql`select door_stop(${scope}, ${reason}, ${by}, ${proven}, ${mode}, ${[...off]}::text[])`,
+        sql`select door_stop(${scope}, ${reason}, ${by}, ${proven}, ${mode},
+          ${[...off]}::text[], ${pauses})`,
       );
       return drained(db, scope);
     },
@@ -154,6 +155,10 @@ async function layers(db: Database, scope: string): Promise<StandingLayers | und
     payment_at: Date | null;
     agents: number;
     tokens: number;
+    pauses_at: Date | null;
+    subscriptions: number;
+    unpaused: number;
+    paused_at: Date | null;
   }>(db, sql`select * from door_layers(${scope})`);
   return row === undefined
     ? undefined
@@ -163,6 +168,10 @@ async function layers(db: Database, scope: string): Promise<StandingLayers | und
         paymentAt: row.payment_at?.toISOString(),
         agents: row.agents,
         tokens: row.tokens,
+        pausesAt: row.pauses_at?.toISOString(),
+        subscriptions: row.subscriptions,
+        unpaused: row.unpaused,
+        pausedAt: row.paused_at?.toISOString(),
       };
 }
 

@@ -261,5 +261,6 @@ function ourEffect(
     refundedMinor: row.refundedMinor,
     currency: action?.currency ?? '',
     ...(row.renewalMinor === null ? {} : { renewalMinor: row.renewalMinor }),
+    ...(row.paused === null ? {} : { paused: row.paused }),
   };
 }

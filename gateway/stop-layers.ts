@@ -48,15 +48,25 @@ export function layersOf(
           ? 'no agent is suspended'
           : `${standing.agents} agent(s) suspended, ${tokens} token(s) not yet revoked`,
     },
-    {
-      layer: 'payment',
-      confirmedAt: standing?.paymentAt,
-      detail:
-        standing?.paymentAt === undefined
-          ? 'caps are as they were'
-          : 'budget 0: nothing is reserved or drawn under it',
-    },
+    paymentOf(standing),
   ];
+}
+
+/** The budget; and the subscriptions, where somebody asked for that. */
+function paymentOf(standing: StandingLayers | undefined): Layer {
+  const layer = 'payment';
+  if (standing?.paymentAt === undefined)
+    return { layer, confirmedAt: undefined, detail: 'caps are as they were' };
+  const { paymentAt, pausedAt, pausesAt, subscriptions, unpaused } = standing;
+  const budget = 'budget 0: nothing is reserved or drawn under it';
+  if (pausesAt === undefined) return { layer, confirmedAt: paymentAt, detail: budget };
+  const last = [paymentAt, pausesAt, pausedAt ?? ''].sort().at(-1);
+  return {
+    layer,
+    // guard: paused is what was read at the provider, never what was asked for.
+    confirmedAt: unpaused === 0 ? last : undefined,
+    detail: `${budget}; ${subscriptions - unpaused} of ${subscriptions} subscription(s) paused`,
+  };
 }
 
 export const isConfirmed = (layers: readonly Layer[]): boolean =>

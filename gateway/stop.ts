@@ -24,6 +24,8 @@ export async function stop(
     readonly mode?: 'unwind' | 'hold';
     /** Layers that a test leaves out. */
     readonly off?: readonly LayerName[];
+    /** Pauses the subscriptions in the scope too, until it is lifted. */
+    readonly pauses?: boolean;
   },
 ): Promise<StopRecord> {
   const scope = scopeSchema.safeParse(ask.scope);

@@ -19,11 +19,15 @@ export interface EffectOnRecord {
   readonly capturedMinor: number;
   readonly refundedMinor: number;
   readonly renewalMinor: number | null;
+  /** Whether a stop wants the collection of this subscription paused; null: it is none. */
+  readonly paused: 'yes' | 'no' | 'moving' | null;
   readonly action: ActionDocument | undefined;
 }
 
 /** Lists may lag behind what was settled by the settling time, and this much more. In ms. */
 const LAG_MS = 5_000;
+/** So long after a stop that pauses subscriptions, or after its end, they may still be on their way there. In ms. */
+const PAUSING_MS = 10 * 60_000;
 
 /** Every forward effect, oldest first, each with the revision of the plan that holds its very action. */
 export async function effectsOnRecord(db: Executor): Promise<readonly EffectOnRecord[]> {
@@ -33,10 +37,17 @@ export async function effectsOnRecord(db: Executor): Promise<readonly EffectOnRe
            c.amount_minor as "renewalMinor",
            e.settled and coalesce(e.settled_at, e.created_at)
              + from_ms(e.settling_ms + ${LAG_MS}) < countersign_now() as quiet,
+           case when e.step <> 'start-subscription' then null
+             when exists (select 1 from stops s where scope_covers(s.scope, r, 'stripe')
+                    and greatest(s.pauses_at, s.lifted_at)
+                      > countersign_now() - from_ms(${PAUSING_MS})
+                    and s.pauses_at is not null) then 'moving'
+             when pause_wanted(r) then 'yes' else 'no' end as paused,
            (select p.plan from plan_steps s join plans p using (run_id, revision)
              where s.run_id = e.run_id and s.step = e.step and s.digest = e.digest
              order by s.revision desc limit 1) as plan
-      from effects e left join commitments c on c.effect_id = e.effect_id
+      from effects e join runs r on r.run_id = e.run_id
+           left join commitments c on c.effect_id = e.effect_id
      where e.kind = 'act' order by coalesce(e.begun_at, e.created_at), e.effect_id`.execute(db);
   return rows.map(({ plan, ...row }) => ({
     ...row,

@@ -97,6 +97,8 @@ export const READS = [
   'delegation_refusal',
   'grant_facts',
   'stop_lifts',
+  'pause_wanted',
+  'pauses_standing',
 ] as const;
 
 /** What the server may have done besides. */
@@ -126,6 +128,9 @@ export const CALLS: Readonly<Record<RoleName, readonly string[]>> = {
     'token_minted',
     'token_revoked',
     'tokens_end',
+    'pause_begin',
+    'pause_still',
+    'pause_settle',
     'door_start_read',
     'door_record_read',
     'door_fail_absent',

@@ -44,6 +44,7 @@ import type {
   NoticesTable,
 } from './schema-notices.js';
 
+import type { SubscriptionPausesTable } from './schema-pauses.js';
 import type { BreakersTable, CallBucketsTable, CallLimitsTable } from './schema-calls.js';
 
 /** jsonb: written as JSON text, read as a value. */
@@ -300,6 +301,8 @@ export interface StopsTable {
   /** Since when the agents in its scope are suspended, and nothing is reserved under it. */
   identity_at: Date | null;
   payment_at: Date | null;
+  /** Since when it wants the subscriptions in its scope paused. */
+  pauses_at: Date | null;
 }
 
 export interface StopWireTable {
@@ -383,6 +386,7 @@ export interface Schema {
   effect_reads: EffectReadsTable;
   stops: StopsTable;
   stop_wire: StopWireTable;
+  subscription_pauses: SubscriptionPausesTable;
   fences: FencesTable;
   reservations: ReservationsTable;
   balances: BalancesTable;

@@ -5,6 +5,7 @@ import type { Database } from '../store/connect.js';
 import { startKeepers } from './keepers.js';
 import { startMoneyBackWatch } from './money-back-watch.js';
 import { startNotifier } from './notifier.js';
+import { startPauser } from './pauser.js';
 import { startReconciler } from './reconciler.js';
 import type { WorkerSetup } from './run-worker.js';
 import { startSweeper } from './sweeper.js';
@@ -36,6 +37,7 @@ export function startBeside({
         log,
         ...(sweepEveryMs === undefined ? {} : { everyMs: sweepEveryMs }),
       }),
+      startPauser({ parts, log }),
       startReconciler({ parts, log }),
       startMoneyBackWatch({ parts, log }),
     );

@@ -12,7 +12,8 @@ import { createDoor } from '../../gateway/door.js';
 import { liftStop } from '../../gateway/lift-fence.js';
 import { orderRepair } from '../../gateway/order-repair.js';
 import { databaseNow } from '../../store/clock.js';
-import { openRunsUnder } from '../../store/overview.js';
+import { endsOnRecord, openRunsUnder } from '../../store/overview.js';
+import { countPauses } from '../../store/pauses.js';
 import { refusalsAfter } from '../../store/refusals.js';
 import { stoppedAlone, widerStops } from '../../store/stop-scope.js';
 import { keyOption, unlocked } from '../approver.js';
@@ -102,6 +103,7 @@ async function goOn(context: Context, message: ResumeMessage): Promise<ExitCode>
     ...(told.length === 0
       ? []
       : [`Told ${told.length - silent.length} of ${told.length} run(s): what it held goes on.`]),
+    ...(await collecting(context)),
     ...silent.map(({ runId, fault }) =>
       context.style.bad(`  ${runId} could not be told: ${fault ?? ''}`),
     ),
@@ -132,6 +134,19 @@ async function resumeRun(
   message: ResumeMessage,
 ): Promise<ExitCode> {
   const db = await context.database();
+  const end = (await endsOnRecord(db, [runId])).get(runId);
+  // What has ended takes no message; its own stop may still hold its subscription.
+  if (
+    !['open', 'unwinding', undefined].includes(end) &&
+    (await stoppedAlone(db, [runId])).length > 0
+  ) {
+    await lift(context, message);
+    context.print({ scope: message.scope, lifted: true }, [
+      `${context.style.good('Lifted')} the stop over ${runId}, which had ended: ${end ?? ''}.`,
+      ...(await collecting(context)),
+    ]);
+    return EXIT.done;
+  }
   const handle = (await context.client()).run(runId);
   const before = await handle.state();
   if (hasEnded(before))
@@ -156,6 +171,14 @@ async function resumeRun(
       : `Run ${runId} was told, and has not answered yet. See: countersign show ${runId}`,
   ]);
   return lifted === true ? EXIT.done : EXIT.otherwise;
+}
+
+/** What a stop had paused is asked to run again by the workers. */
+async function collecting(context: Context): Promise<readonly string[]> {
+  const { moving } = await countPauses(await context.database());
+  return moving === 0
+    ? []
+    : [`${moving} subscription(s) are about to collect again; what is left: countersign status`];
 }
 
 /** Checks the signature against the register and lifts the fence. @throws UsageError when it does not count */

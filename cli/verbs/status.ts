@@ -4,6 +4,7 @@ import { readSecrets } from '../../config/secrets.js';
 import { openBreakers } from '../../store/calls.js';
 import { verifyLog } from '../../store/log.js';
 import { listStops, readCounts, type Counts } from '../../store/overview.js';
+import { countPauses } from '../../store/pauses.js';
 import type { Row } from '../../store/schema.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
@@ -41,6 +42,7 @@ async function status(context: Context): Promise<ExitCode> {
       ...(await readCounts(db)),
       stops: await listStops(db),
       breakers: await openBreakers(db),
+      pauses: await countPauses(db),
       policy: await policyState(context),
     };
   });
@@ -98,6 +100,7 @@ function countLines(
   counts: Counts & {
     readonly stops: readonly Row<'stops'>[];
     readonly breakers: readonly Row<'breakers'>[];
+    readonly pauses: { readonly paused: number; readonly moving: number };
     readonly policy: PolicyState;
   },
 ): readonly string[] {
@@ -119,6 +122,13 @@ function countLines(
     ...counts.stops.map((stop) =>
       style.bad(`stopped: ${stop.scope} since ${stop.fenced_at.toISOString()}: ${stop.reason}`),
     ),
+    ...(counts.pauses.paused + counts.pauses.moving === 0
+      ? []
+      : [
+          style.warn(
+            `subscriptions: ${counts.pauses.paused} paused by a stop, ${counts.pauses.moving} on the way`,
+          ),
+        ]),
     ...counts.breakers.map(({ provider, opened_at: since, probe_at: next }) =>
       style.bad(
         `${provider} does not answer since ${since?.toISOString() ?? ''}: runs wait; tried again at ${next?.toISOString() ?? ''}`,

@@ -6,6 +6,7 @@ import type { Door, LayerName, StopRecord } from '../../gateway/door-contract.js
 import { isConfirmed, layersOf } from '../../gateway/stop-layers.js';
 import type { Layer } from '../../gateway/stop-layers.js';
 import { stop as fence } from '../../gateway/stop.js';
+import { UsageError } from '../../config/errors.js';
 import type { Scope } from '../../domain/documents.js';
 import { databaseNow } from '../../store/clock.js';
 import { readInstance } from '../../store/migrate.js';
@@ -23,6 +24,7 @@ import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 interface StopOptions extends ScopeOptions {
   readonly reason: string;
   readonly hold?: boolean;
+  readonly pauseSubscriptions?: boolean;
 }
 
 /** Every verb over a scope has the same five options. */
@@ -41,23 +43,39 @@ export const registerStop: Register = (verbs) => {
     verbs.add(
       'stop',
       TEMPORAL_VERBS.stop,
-      'countersign stop --all --reason "card stolen"\ncountersign stop --run launch-7 --hold --reason "let me look"',
+      [
+        'countersign stop --all --reason "card stolen"',
+        'countersign stop --run launch-7 --hold --reason "let me look"',
+        'countersign stop --all --pause-subscriptions --reason "nothing is to be charged"',
+      ].join('\n'),
     ),
   )
     .requiredOption('--reason <text>', 'why; it is shown wherever the stop is felt')
     .option('--hold', 'hold runs still instead of unwinding them')
+    .option('--pause-subscriptions', 'take nothing for what is subscribed to, until it is lifted')
     .action(verbs.run(stop));
 };
 
 const BY = 'an operator at the command line';
 
 async function stop(context: Context, options: StopOptions): Promise<ExitCode> {
-  const scope = await registerScope(context, scopeOf(options));
+  const asked = scopeOf(options);
+  const pauses = options.pauseSubscriptions === true;
+  if (pauses && asked.startsWith('provider/') && asked !== 'provider/stripe')
+    throw new UsageError({
+      what: `nobody subscribes at ${asked.slice('provider/'.length)}`,
+      remedy: 'Subscriptions are at stripe: give --provider stripe, or another scope',
+    });
+  const scope = await registerScope(context, asked);
   const db = await context.database();
   const door = createDoor(db);
   const mode = modeOf(options);
   const off = await layersLeftOut(context);
-  const fenced = await fence({ db, door }, { ...options, scope, by: BY, proven: false, mode, off });
+  const { reason } = options;
+  const fenced = await fence(
+    { db, door },
+    { scope, reason, by: BY, proven: false, mode, off, pauses },
+  );
   if (!off.includes('gateway'))
     context.tell(`fenced ${scope} at ${fenced.fencedAt}: no effect begins after this`);
   const runs = await openRunsUnder(db, scope);
@@ -65,7 +83,7 @@ async function stop(context: Context, options: StopOptions): Promise<ExitCode> {
     context.tell(
       'no such run is open: the fence stands in case it starts; if you meant another, find it with: countersign runs',
     );
-  const order = { mode, reason: options.reason, by: BY };
+  const order = { mode, reason, by: BY };
   const reached = off.includes('runtime') ? [] : runs;
   const told = await tellRuns(context, reached, (run) => run.stop(order));
   const { layers, record } = await untilConfirmed(context, { scope, mode, runs, door, off });

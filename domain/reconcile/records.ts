@@ -22,6 +22,8 @@ export interface OurEffect {
   readonly currency: string;
   /** What it goes on costing, while nobody has ended it. */
   readonly renewalMinor?: number;
+  /** Whether a stop wants its collection paused; `moving`: for a short time only, or no more. Absent: no. */
+  readonly paused?: 'yes' | 'no' | 'moving';
 }
 
 /** All that is on record here, for comparing with what exists. */

@@ -60,8 +60,15 @@ function changesOf(effect: OurEffect, seen: SubscriptionHeld): string[] {
         ]
       : []),
     ...(seen.endsAtPeriodEnd ? ['it ends with its period'] : []),
-    ...(seen.paused ? ['its collection is paused'] : []),
+    ...pauseOf(effect, seen),
   ];
+}
+
+/** A stop may want it paused; nothing is said while that is on its way. */
+function pauseOf({ paused = 'no' }: OurEffect, seen: SubscriptionHeld): string[] {
+  if (paused === 'moving') return [];
+  if (seen.paused && paused === 'no') return ['its collection is paused'];
+  return paused === 'yes' && !seen.paused ? ['a stop has paused it, and it collects'] : [];
 }
 
 function overdue(

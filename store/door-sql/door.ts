@@ -9,6 +9,7 @@ import { findingsSql } from './findings.js';
 import { identitySql } from './identity.js';
 import { moneyBackSql } from './money-back.js';
 import { moneySql } from './money.js';
+import { pausesSql } from './pauses.js';
 import { settleSql } from './settle.js';
 import { stopSql } from './stop.js';
 import { tokensSql } from './tokens.js';
@@ -27,6 +28,7 @@ export const doorFunctions = [
   adoptedSql,
   admitSql,
   settleSql,
+  pausesSql,
   stopSql,
   unwindSql,
   tokensSql,

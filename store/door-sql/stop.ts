@@ -57,7 +57,7 @@ end $$;
 -- A first stop over a scope stands until it is lifted; another one answers the same record. One that unwinds overrules
 -- one that holds, never the other way round. p_off: layers that a test leaves out, never in production.
 create function door_stop(p_scope text, p_reason text, p_by text, p_proven boolean, p_mode text,
-  p_off text[] default '{}')
+  p_off text[] default '{}', p_pauses boolean default false)
 returns bigint language plpgsql volatile as $$
 declare
   v_stop bigint;
@@ -81,21 +81,31 @@ begin
       jsonb_build_object('scope', p_scope, 'reason', p_reason, 'by', p_by, 'proven', p_proven,
         'mode', p_mode));
   end if;
-  perform stop_layers_set(v_stop, p_off);
+  perform stop_layers_set(v_stop, p_off, p_pauses);
   return v_stop;
 end $$;
 
 -- The layers beside the fence, each by itself: whatever one of them fails to do, the others hold.
-create function stop_layers_set(p_stop bigint, p_off text[]) returns void
+create function stop_layers_set(p_stop bigint, p_off text[], p_pauses boolean) returns void
 language plpgsql volatile as $$
 declare
   v_off text[] := case when (select i.mode from instance i) = 'embedded' then p_off else '{}' end;
+  v_scope text;
 begin
+  -- Asked for with the stop, or of one that stands already.
+  select s.scope into v_scope from stops s where s.stop_id = p_stop and s.pauses_at is null;
+  if found and p_pauses then
+    perform log_append('subscriptions-to-pause',
+      case when v_scope like 'run/%' then substr(v_scope, 5) end,
+      jsonb_build_object('scope', v_scope, 'stop', p_stop));
+  end if;
   update stops s
      set identity_at = case when 'identity' = any(v_off) then s.identity_at
            else coalesce(s.identity_at, countersign_now()) end,
          payment_at = case when 'payment' = any(v_off) then s.payment_at
-           else coalesce(s.payment_at, countersign_now()) end
+           else coalesce(s.payment_at, countersign_now()) end,
+         pauses_at = case when p_pauses and not 'payment' = any(v_off)
+           then coalesce(s.pauses_at, countersign_now()) else s.pauses_at end
    where s.stop_id = p_stop;
   if 'gateway' = any(v_off) then delete from fences f where f.stop_id = p_stop; end if;
 end $$;
@@ -123,7 +133,8 @@ end $$;
 
 -- What stands of the last stop over a scope, as it reads back: a layer that does not stand has no time.
 create function door_layers(p_scope text) returns table (
-  fenced_at timestamptz, identity_at timestamptz, payment_at timestamptz, agents bigint, tokens bigint
+  fenced_at timestamptz, identity_at timestamptz, payment_at timestamptz, agents bigint, tokens bigint,
+  pauses_at timestamptz, subscriptions bigint, unpaused bigint, paused_at timestamptz
 ) language plpgsql volatile as $$
 #variable_conflict use_column
 begin
@@ -133,8 +144,9 @@ begin
            (select count(*) from agents a where p_scope in ('all', 'agent/' || a.agent_id)),
            (select count(*) from provider_tokens t join runs r on r.run_id = t.run_id
              where t.class = 'actions' and t.state <> 'revoked'
-               and scope_covers(p_scope, r, 'cloudflare'))
-      from stops s where s.scope = p_scope and s.lifted_at is null
+               and scope_covers(p_scope, r, 'cloudflare')),
+           s.pauses_at, u.subscriptions, u.unpaused, u.paused_at
+      from stops s, pauses_under(p_scope) u where s.scope = p_scope and s.lifted_at is null
      order by s.stop_id desc limit 1;
 end $$;
 
@@ -155,7 +167,7 @@ begin
     -- a stop whose fence was left out by a test still has layers to lift
     select s.stop_id into v_stop from stops s
      where s.scope = p_scope and s.lifted_at is null
-       and coalesce(s.identity_at, s.payment_at) is not null
+       and coalesce(s.identity_at, s.payment_at, s.pauses_at) is not null
      order by s.stop_id desc limit 1;
     if not found then return false; end if;
   end if;

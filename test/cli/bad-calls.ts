@@ -192,6 +192,15 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     () => ['stop', '--all', '--run', 'a', '--reason', 'x'],
     /two scopes/,
   ),
+  'a stop that pauses subscriptions where there are none': usage(
+    () => ['stop', '--provider', 'cloudflare', '--pause-subscriptions', '--reason', 'x'],
+    /nobody subscribes at cloudflare/,
+    /--provider stripe/,
+  ),
+  'a resume that pauses': usage(
+    () => ['resume', '--all', '--pause-subscriptions', '--reason', 'x'],
+    /Unknown option '--pause-subscriptions'/,
+  ),
   'a stop over a provider that is none': usage(
     () => ['stop', '--provider', 'paypal', '--reason', 'x'],
     /"provider\/paypal"/,

@@ -20,6 +20,8 @@ export interface Call {
   readonly cwd?: string;
   /** Lines that a person types; absent: there is no terminal. */
   readonly typed?: readonly string[];
+  /** Aborted: whoever called has pressed Ctrl-C. */
+  readonly interrupted?: AbortSignal;
 }
 
 /** Runs the command line inside this process, with streams and terminal of its own. */
@@ -44,6 +46,7 @@ export async function callCli(args: readonly string[], call: Call = {}): Promise
   const io = ioOf({
     variables: call.variables ?? {},
     cwd: call.cwd ?? process.cwd(),
+    ...(call.interrupted === undefined ? {} : { interrupted: call.interrupted }),
     out: (text) => {
       streams.out += text;
     },

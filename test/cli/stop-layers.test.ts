@@ -1,7 +1,15 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import type { Digest } from '../../domain/ids.js';
+import { effectIdOf, type Digest } from '../../domain/ids.js';
 import type { LayerName } from '../../gateway/door-contract.js';
-import { claimOf, openHouse, type House } from '../gateway/house.js';
+import { createPauseDoor } from '../../gateway/pause-door.js';
+import {
+  admitted,
+  approved,
+  claimOf,
+  openHouse,
+  performedUpTo,
+  type House,
+} from '../gateway/house.js';
 import { freshDatabase, letIn } from '../helpers/database.js';
 import { callCli, type Outcome } from './run-in-process.js';
 
@@ -21,9 +29,14 @@ afterEach(async () => {
   await house.parts.door.resume({ scope: 'all', by: 'p_ada', statementDigest });
 });
 
-const stopAll = (off: string, flags: readonly string[] = [], url = house.url): Promise<Outcome> =>
+const stopAll = (
+  off: string,
+  flags: readonly string[] = [],
+  { url = house.url, interrupted }: { url?: string; interrupted?: AbortSignal } = {},
+): Promise<Outcome> =>
   callCli(['stop', '--all', '--reason', 'card stolen', ...flags], {
     variables: { COUNTERSIGN_DATABASE_URL: url, COUNTERSIGN_TEST_DISABLE_LAYER: off },
+    ...(interrupted && { interrupted }),
   });
 
 /** The layers that were said to be confirmed. */
@@ -69,11 +82,49 @@ test.each(LAYERS)(
   },
 );
 
+test('a subscription that nobody has paused leaves the payment layer UNCONFIRMED, and one that was seen paused confirms it', async () => {
+  const runId = await admitted(house, 'stopped-subscribed');
+  await approved(house, runId, 'plan');
+  await performedUpTo(house, runId, 'start-subscription');
+  await house.db
+    .updateTable('runs')
+    .set({ door: 'completed' })
+    .where('run_id', '=', runId)
+    .execute();
+  // Without the flag it is left as it is.
+  expect((await stopAll('')).out).not.toContain('subscription(s)');
+  // Whoever does not wait for it is told how it stands.
+  const interrupted = AbortSignal.abort();
+  const asked = await stopAll('', ['--pause-subscriptions', '--json'], { interrupted });
+  expect({ exitCode: asked.exitCode, confirmed: confirmed(asked) }).toEqual({
+    exitCode: 1,
+    confirmed: ['gateway', 'runtime', 'identity'],
+  });
+  const said = await stopAll('', ['--pause-subscriptions'], { interrupted });
+  expect(said.out).toMatch(/payment +UNCONFIRMED: [^]*0\s+of\s+1\s+subscription\(s\)\s+paused/);
+  const effectId = effectIdOf({
+    instance: house.instance,
+    runId,
+    step: 'start-subscription',
+    kind: 'act',
+  });
+  const door = createPauseDoor(house.db);
+  const times = { httpTimeoutMs: 1_000, settlingMs: 1_000 };
+  expect(await door.begin({ effectId, asks: 'paused', ...times })).toMatchObject({ attempt: 1 });
+  // Asked for is not paused.
+  const sent = await stopAll('', ['--pause-subscriptions', '--json'], { interrupted });
+  expect(confirmed(sent)).not.toContain('payment');
+  expect(await door.settle({ effectId, attempt: 1, state: 'paused' })).toBe(true);
+  const seen = await stopAll('', ['--pause-subscriptions']);
+  expect(seen.exitCode).toBe(0);
+  expect(seen.out).toMatch(/payment +confirmed [^]*1\s+of\s+1\s+subscription\(s\)\s+paused/);
+});
+
 test('a production instance takes no notice of the switch', async () => {
   const fresh = await freshDatabase();
   try {
     await letIn(fresh, 'production');
-    const stopped = await stopAll(LAYERS.join(), ['--json'], fresh.url);
+    const stopped = await stopAll(LAYERS.join(), ['--json'], { url: fresh.url });
     expect({ exitCode: stopped.exitCode, confirmed: confirmed(stopped) }).toEqual({
       exitCode: 0,
       confirmed: LAYERS,

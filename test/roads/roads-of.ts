@@ -122,6 +122,9 @@ export const COVERED: Readonly<Record<string, Readonly<Record<string, Where>>>> 
     ...all(['anomaly_add', 'log_append', 'log_refusal', 'notice_add', 'open_case'], SAFE),
     ...all(['reserve_plan', 'hold_plan', 'month_begins', 'capture_renewal'], SAFE),
     ...all(['token_mint', 'token_minted'], file('test/tokens/token-door.test.ts')),
+    pause_begin: file('test/gateway/pauses.test.ts'),
+    pause_settle: OUTCOME,
+    pause_still: READS,
   },
 };
 
