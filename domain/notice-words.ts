@@ -1,5 +1,6 @@
 import { formatAmount } from './money.js';
 import { isNoticeKind, NOTICE_TITLES } from './notices.js';
+import { overdueText } from './policy/review.js';
 import { wordsProblem } from './untrusted.js';
 
 /**
@@ -42,6 +43,8 @@ const TEXTS = new Set([
     'day',
     'cap',
     'runId',
+    'reviewBy',
+    'reviewers',
   ],
 ]);
 /** Forms of ids, names and instants: nothing that could be a sentence or an address. */
@@ -117,6 +120,7 @@ function gateWords({ notice, facts }: About): Omit<NoticeWords, 'title'> {
       ...(waits && expires !== undefined
         ? [`It ends at ${expires}; silence is a no.`, ...deciders(facts)]
         : []),
+      ...(waits ? overdue(facts) : []),
       ...(kind === 'gate-escalated' ? escalated(facts) : []),
       ...decided(kind, facts),
       ...(waits
@@ -156,6 +160,12 @@ function deciders(facts: Facts): string[] {
     return typeof group === 'string' && typeof count === 'number' ? [`${count} of ${group}`] : [];
   });
   return groups.length === 0 ? [] : [`Who decides: ${groups.join(' and ')}.`];
+}
+
+function overdue({ reviewBy, reviewers }: Facts): string[] {
+  if (typeof reviewBy !== 'string') return [];
+  const owners = Array.isArray(reviewers) ? reviewers.map(String) : [];
+  return [`Overdue: ${overdueText({ reviewBy, owners })}.`];
 }
 
 function escalated(facts: Facts): string[] {

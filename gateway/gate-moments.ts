@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { Failure } from '../domain/errors.js';
 import { parseGateId } from '../domain/ids.js';
 import type { GateId } from '../domain/ids.js';
+import { overdueFacts } from '../domain/policy/review.js';
 import type { Policy } from '../domain/policy/schema.js';
 import { databaseNow } from '../store/clock.js';
 import type { Database, Executor } from '../store/connect.js';
@@ -42,7 +43,7 @@ export async function passMoments(
       const moment = gate[at];
       return moment !== null && gate[told] === null && moment.getTime() <= nowMs;
     });
-    if (due.length > 0) await tell(tx, pins, { gate, due });
+    if (due.length > 0) await tell(tx, pins, { gate, due, nowMs });
     const ahead = MOMENTS.flatMap(({ at, told }) => {
       const moment = gate[at];
       return moment === null || gate[told] !== null || moment.getTime() <= nowMs
@@ -62,7 +63,15 @@ const MOMENTS = [
 async function tell(
   tx: Executor,
   pins: Pins,
-  { due, gate }: { readonly gate: Row<'gates'>; readonly due: readonly (typeof MOMENTS)[number][] },
+  {
+    due,
+    gate,
+    nowMs,
+  }: {
+    readonly gate: Row<'gates'>;
+    readonly due: readonly (typeof MOMENTS)[number][];
+    readonly nowMs: number;
+  },
 ): Promise<void> {
   const { policy } = await policyInForce(tx, pins);
   for (const { told } of due)
@@ -72,7 +81,10 @@ async function tell(
       .where('gate_id', '=', gate.gate_id)
       .execute();
   for (const { kind } of due)
-    await tellOfGate(tx, kind, gate, kind === 'gate-escalated' ? escalatedTo(policy) : {});
+    await tellOfGate(tx, kind, gate, {
+      ...overdueFacts(policy, nowMs),
+      ...(kind === 'gate-escalated' ? escalatedTo(policy) : {}),
+    });
   for (const { kind } of due)
     await appendLog(tx, { kind, runId: gate.run_id, payload: { gateId: gate.gate_id } });
 }

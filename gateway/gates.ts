@@ -10,6 +10,7 @@ import type { RunId } from '../domain/ids.js';
 import type { OpenGate, Plan, Quote } from '../domain/plan.js';
 import { capsFor } from '../domain/policy/caps.js';
 import { escalationPercentOf, reminderPercentOf } from '../domain/policy/notices.js';
+import { overdueFacts } from '../domain/policy/review.js';
 import { bundleSize } from '../store/bundle-files.js';
 import { gatesPassedAlone } from '../store/break-glasses.js';
 import { databaseNow } from '../store/clock.js';
@@ -218,7 +219,7 @@ async function writeGate(parts: Parts, tx: Executor, of: Opening): Promise<Row<'
   };
   await insertGate(tx, written);
   // guard: in the gate's own transaction, so that a gate which stands is told of, whoever dies next.
-  await tellOfGate(tx, 'gate-opened', written);
+  await tellOfGate(tx, 'gate-opened', written, overdueFacts(inForce.policy, openedAt.getTime()));
   return {
     ...written,
     state: 'open',

@@ -20,8 +20,13 @@ export function reviewAsks(policy: Policy, request: Request, nowMs: number): Ask
     : [];
 }
 
-/** One sentence for cards and status. */
-export function overdueText({ reviewBy, owners }: Policy): string {
+/** What a notice says of it: nothing as long as the day has not come. */
+export function overdueFacts(policy: Policy, nowMs: number): Readonly<Record<string, unknown>> {
+  return isOverdue(policy, nowMs) ? { reviewBy: policy.reviewBy, reviewers: policy.owners } : {};
+}
+
+/** One sentence for cards, notices and status. */
+export function overdueText({ reviewBy, owners }: Pick<Policy, 'reviewBy' | 'owners'>): string {
   const whose = owners.length === 0 ? '' : ` by ${owners.join(', ')}`;
   return `the policy was to be reviewed${whose} before ${reviewBy ?? ''}`;
 }

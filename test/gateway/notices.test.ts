@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { canonicalize } from '../../domain/canonical.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import type { NoticeTarget } from '../../domain/policy/notices.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import type { Policy } from '../../domain/policy/schema.js';
@@ -13,6 +12,7 @@ import { stop } from '../../gateway/stop.js';
 import { noticesStanding } from '../../store/deliveries.js';
 import { addNotice } from '../../store/notices.js';
 import { activatePolicy } from '../../store/policies.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { admitted, decisionOf, opened, openHouse } from './house.js';
 import type { House } from './house.js';
 import { startReceiver } from './receiver.js';
@@ -41,7 +41,7 @@ const CHAT: NoticeTarget = {
 let house: House;
 let receiver: Receiver;
 const open = async (notices: NoticeTarget[], override: Partial<Policy> = {}): Promise<void> => {
-  house = await openHouse(builtInPolicy({ override: { notices, ...override } }));
+  house = await openHouse(trialPolicy({ override: { notices, ...override } }));
 };
 beforeEach(async () => {
   receiver = await startReceiver();
@@ -127,6 +127,23 @@ test('a gate is told to each place that wants its kind, in full, signed, and onc
       },
     ],
   });
+});
+
+test('a policy that is overdue for review says so in what tells of a gate that waits, and by whom', async () => {
+  // Every moment of this test lies behind it.
+  const reviewBy = '2026-01-01';
+  await open([{ ...OPS, kinds: ['gate-opened', 'gate-reminder'] }], {
+    owners: ['p_ada', 'p_bob'],
+    reviewBy,
+  });
+  await opened(house, await admitted(house), 'plan');
+  await house.advance(12 * HOUR_MS);
+  await sweepGates(house.parts);
+  await dispatched();
+  const lines = bodies().map((body) => (body['lines'] as string[]).join(' '));
+  expect(kinds()).toEqual(['gate-opened', 'gate-reminder']);
+  const overdue = `Overdue: the policy was to be reviewed by p_ada, p_bob before ${reviewBy}.`;
+  expect(lines.map((text) => text.includes(overdue))).toEqual([true, true]);
 });
 
 test('the signature is over time, id and body, under the secret of the place', async () => {
@@ -250,7 +267,7 @@ test('a place that left the policy gets nothing more', async () => {
   await told('one');
   receiver.answers.push(500);
   await dispatched();
-  const policy = builtInPolicy();
+  const policy = trialPolicy();
   await activatePolicy(house.db, {
     digest: policyDigestOf(policy),
     document: canonicalize(policy),
