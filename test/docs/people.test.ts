@@ -1,15 +1,8 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { drawBootstrapCode } from '../../cli/bootstrap-code.js';
-import { prepareEmbedded } from '../../cli/prepare.js';
-import { newKeyFile } from '../../client/keys.js';
-import { databaseNow } from '../../store/clock.js';
-import { connect, type Database } from '../../store/connect.js';
-import { callCli, type Outcome } from '../cli/run-in-process.js';
 import { ROOT } from '../helpers/build.js';
-import { freshDatabase, type FreshDatabase } from '../helpers/database.js';
+import { openPageGround, type PageGround } from './page-ground.js';
 
 const page = readFileSync(path.join(ROOT, 'docs/people.md'), 'utf8');
 const commands = [...page.matchAll(/```\n([\s\S]*?)```/g)].flatMap(([, body = '']) =>
@@ -19,54 +12,23 @@ const commands = [...page.matchAll(/```\n([\s\S]*?)```/g)].flatMap(([, body = ''
     .map((line) => line.replace(/\s+#.*$/, '')),
 );
 
-const PASSPHRASE = 'tide and barnacle 7';
-let folder: string;
-let database: FreshDatabase;
-let db: Database;
+let ground: PageGround;
 
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'countersign-docs-people-'));
-  mkdirSync(path.join(folder, 'data/secrets'), { recursive: true, mode: 0o700 });
-  database = await freshDatabase();
-  const urls = { ownerUrl: database.url, url: database.applicationUrl };
-  await prepareEmbedded(urls, path.join(folder, 'data'));
-  db = connect(database.url, { max: 1 });
-  await newKeyFile(path.join(folder, 'ada.json'), PASSPHRASE);
-  const code = drawBootstrapCode(path.join(folder, 'data'), (await databaseNow(db)).getTime());
+  ground = await openPageGround();
   for (const line of [
-    `countersign keys enrol ada.json --name Ada --code ${code}`,
     'countersign people add p_bob --name Bob --key ada.json',
     'countersign principals add owner@example.com',
     'countersign agents add outer-agent --owner p_bob',
     'countersign agents add old-agent --owner p_bob',
   ])
-    expect(await run(line)).toMatchObject({ exitCode: 0 });
+    expect(await ground.run(line)).toMatchObject({ exitCode: 0 });
 }, 120_000);
-afterAll(async () => {
-  await db.destroy();
-  await database.drop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-/** As a shell would take the line: words, and what stands in double quotes. */
-function run(line: string): Promise<Outcome> {
-  const words = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(
-    ([, quoted, word]) => quoted ?? word ?? '',
-  );
-  expect(words[0]).toBe('countersign');
-  return callCli(words.slice(1), {
-    cwd: folder,
-    variables: {
-      HOME: folder,
-      COUNTERSIGN_DATA: path.join(folder, 'data'),
-      COUNTERSIGN_DATABASE_URL: database.applicationUrl,
-    },
-    typed: [PASSPHRASE],
-  });
-}
+afterAll(() => ground.close());
 
 /** The page cannot know ids that are drawn: those of the last delegation and service key stand for them. */
 async function withIds(line: string): Promise<string> {
+  const { db } = ground;
   const given = await db.selectFrom('delegations').select('delegation_id').executeTakeFirst();
   const key = await db
     .selectFrom('service_keys')
@@ -83,5 +45,5 @@ test('the page has the commands of each part', () => {
 });
 
 test.each(commands)('%s', async (line) => {
-  expect(await run(await withIds(line))).toMatchObject({ exitCode: 0, err: '' });
+  expect(await ground.run(await withIds(line))).toMatchObject({ exitCode: 0, err: '' });
 });

@@ -1,17 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { drawBootstrapCode } from '../../cli/bootstrap-code.js';
-import { prepareEmbedded } from '../../cli/prepare.js';
-import { newKeyFile } from '../../client/keys.js';
 import { parsePolicy } from '../../domain/policy/schema.js';
-import { databaseNow } from '../../store/clock.js';
-import { connect } from '../../store/connect.js';
-import { callCli, type Outcome } from '../cli/run-in-process.js';
 import { ROOT } from '../helpers/build.js';
-import { freshDatabase, type FreshDatabase } from '../helpers/database.js';
+import { openPageGround, type PageGround } from './page-ground.js';
 
 const page = readFileSync(path.join(ROOT, 'docs/policy.md'), 'utf8');
 const blocks = (language: string): string[] =>
@@ -23,46 +16,14 @@ const files = blocks('yaml').filter((block) => fileName(block) !== undefined);
 const fragments = blocks('yaml').filter((block) => fileName(block) === undefined);
 const commands = blocks('sh').flatMap((block) => block.trim().split('\n'));
 
-const PASSPHRASE = 'tide and barnacle 7';
-let folder: string;
-let database: FreshDatabase;
+let ground: PageGround;
+const run = (line: string) => ground.run(line);
 
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'countersign-docs-policy-'));
-  mkdirSync(path.join(folder, 'data/secrets'), { recursive: true, mode: 0o700 });
-  database = await freshDatabase();
-  await prepareEmbedded(
-    { ownerUrl: database.url, url: database.applicationUrl },
-    path.join(folder, 'data'),
-  );
-  for (const block of files) writeFileSync(path.join(folder, fileName(block) ?? ''), block);
-  await newKeyFile(path.join(folder, 'ada.json'), PASSPHRASE);
-  const db = connect(database.url, { max: 1 });
-  const code = drawBootstrapCode(path.join(folder, 'data'), (await databaseNow(db)).getTime());
-  await db.destroy();
-  await run(`countersign keys enrol ada.json --name Ada --code ${code}`);
-});
-afterAll(async () => {
-  await database.drop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-/** As a shell would take the line: words, and what stands in double quotes. */
-function run(line: string): Promise<Outcome> {
-  const words = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(
-    ([, quoted, word]) => quoted ?? word ?? '',
-  );
-  expect(words[0]).toBe('countersign');
-  return callCli(words.slice(1), {
-    cwd: folder,
-    variables: {
-      HOME: folder,
-      COUNTERSIGN_DATA: path.join(folder, 'data'),
-      COUNTERSIGN_DATABASE_URL: database.applicationUrl,
-    },
-    typed: [PASSPHRASE],
-  });
-}
+  ground = await openPageGround();
+  for (const block of files) writeFileSync(path.join(ground.folder, fileName(block) ?? ''), block);
+}, 120_000);
+afterAll(() => ground.close());
 
 test('the page has two files, fragments and commands', () => {
   expect(files.map(fileName)).toEqual(['countersign.policy.yaml', 'countersign.policy.tests.yaml']);
@@ -85,6 +46,26 @@ describe('every command of the page works, in the order of the page', () => {
     expect(JSON.parse(out)).toMatchObject({ version: 2, name: 'our rules' });
   });
 });
+
+test('every member that the schema knows is named on the page, in its examples or as code', () => {
+  const code = [...page.matchAll(/```[\s\S]*?```|`[^`\n]+`/g)].map(([text]) => text).join('\n');
+  const schema: unknown = JSON.parse(
+    readFileSync(path.join(ROOT, 'docs/reference/policy.schema.json'), 'utf8'),
+  );
+  const members = [...membersOf(schema)];
+  expect(members.length).toBeGreaterThan(80);
+  expect(members.filter((name) => !new RegExp(`\\b${name}\\b`).test(code))).toEqual([]);
+});
+
+/** The names of all members, however deep. */
+function membersOf(schema: unknown): Set<string> {
+  if (typeof schema !== 'object' || schema === null) return new Set();
+  const own =
+    'properties' in schema && typeof schema.properties === 'object' && schema.properties !== null
+      ? Object.keys(schema.properties)
+      : [];
+  return new Set([...own, ...Object.values(schema).flatMap((part) => [...membersOf(part)])]);
+}
 
 describe('every fragment fits into the policy of the page', () => {
   test.each(fragments)('%s', (fragment) => {

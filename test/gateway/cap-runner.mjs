@@ -1,24 +1,12 @@
 // One process of the race for a cap: a gateway of its own opens the first gate of every run it is given, all at once, and
 // ends those that are refused as the workflow would. Prints how each ended. Lies in the tests and is part of no build.
 import { createInterface } from 'node:readline';
-import { createGateway, createParts } from '../../dist/gateway/create-gateway.js';
-import { createDoor } from '../../dist/gateway/door.js';
 import { connect } from '../../dist/store/connect.js';
+import { bareGateway } from './bare-gateway.mjs';
 
 const [url, instance] = process.argv.slice(2);
 const db = connect(url, { max: 6 });
-const parts = createParts({
-  db,
-  door: createDoor(db),
-  instance,
-  operations: [],
-  readers: {},
-  providers: 'sandbox',
-  credentials: {},
-  settling: { stripe: 1_000, cloudflare: 1_000 },
-  egress: () => Promise.reject(new Error('nothing is fetched')),
-});
-const gateway = createGateway(parts);
+const { parts, gateway } = bareGateway(db, instance);
 
 async function ending(runId) {
   try {
