@@ -10,8 +10,8 @@ import { passGate } from './gate.js';
 import { nextLookMs } from './poll.js';
 import { act, actAfterPivot, actAtPivot, control, verifySite } from './proxies.js';
 import type { Run } from './run.js';
-import type { PendingReversal } from './unwind.js';
-import { reversalOf } from './unwind.js';
+import type { PendingReversal } from './take-back.js';
+import { reversalOf } from './take-back.js';
 
 /** A changed price, name or policy opens the next revision of a gate; without end it would be a loop. */
 const REVISIONS_MAX = 10;

@@ -1,28 +1,14 @@
-import { CancellationScope, condition, sleep } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import type { Cause } from '../activities/api.js';
-import { formatAmount } from '../domain/money.js';
-import type { RunState, StepReport } from '../domain/plan.js';
-import type { EffectStep, StepName } from '../domain/steps.js';
+import type { RunState } from '../domain/plan.js';
+import type { EffectStep } from '../domain/steps.js';
 import { STEPS } from '../domain/steps.js';
 import type { EffectDefinition } from './define-step.js';
 import { failureOf } from './failure-of.js';
-import { judged } from './judged.js';
-import type { ReversalName } from './proxies.js';
-import { closing, judging, undo } from './proxies.js';
+import { parkedAt } from './parked.js';
+import { closing } from './proxies.js';
 import type { Run } from './run.js';
-
-/** A reversal on the stack. What it undoes, and how much, is read from the record by the gateway. */
-export interface PendingReversal {
-  readonly step: EffectStep;
-  readonly activity: ReversalName;
-  readonly summary: string;
-}
-
-export const reversalOf = ({ name, reversal }: EffectDefinition): PendingReversal => ({
-  step: name,
-  activity: reversal.activity,
-  summary: reversal.summary,
-});
+import { type PendingReversal, reversalOf, takeBack } from './take-back.js';
 
 export interface Unwinding {
   readonly cause: Cause;
@@ -97,134 +83,4 @@ function lastFirst(
     .filter(({ name }) => recorded.includes(name) && !known.has(name))
     .map(reversalOf);
   return [...pending, ...more].sort((a, b) => STEPS.indexOf(b.step) - STEPS.indexOf(a.step));
-}
-
-/** What a step's reversal would take away from under others: while one of these is stuck, it waits. */
-const CARRIES: Readonly<Partial<Record<EffectStep, readonly EffectStep[]>>> = {
-  'create-customer': ['start-subscription'],
-  'link-account': ['register-domain', 'configure-dns', 'deploy-site', 'attach-domain'],
-  'deploy-site': ['attach-domain'],
-};
-
-interface Stuck {
-  readonly step: EffectStep;
-  readonly why: string;
-}
-
-/**
- * Every reversal, last step first, until all are done. One that cannot be done holds up only what it stands on: money
- * is given back although a Worker cannot be deleted. When nothing more can be done, the run is parked till a person
- * resolves it; then all that is left is tried again.
- */
-async function takeBack(
-  run: Run,
-  reversals: readonly PendingReversal[],
-  why: string,
-): Promise<void> {
-  let left = reversals;
-  for (;;) {
-    const stuck: Stuck[] = [];
-    const waiting: PendingReversal[] = [];
-    for (const reversal of left) {
-      const { step } = reversal;
-      const under = waiting.find((above) => CARRIES[step]?.includes(above.step) === true);
-      if (under === undefined) {
-        const reversed = await reverse(run, reversal, why);
-        if (!('why' in reversed)) continue;
-        stuck.push(reversed);
-      } else run.board.mark(step, 'reversing', `waits for ${under.step}`);
-      waiting.push(reversal);
-    }
-    const [first] = stuck;
-    if (first === undefined) return;
-    await parked(run, first.step, await whatIsLeft(run, stuck));
-    left = waiting;
-  }
-}
-
-/** One reversal, until it is done or fails for good. */
-async function reverse(
-  run: Run,
-  { step, activity, summary }: PendingReversal,
-  why: string,
-): Promise<StepReport | Stuck> {
-  run.board.mark(step, 'reversing');
-  const started = Date.now();
-  for (;;) {
-    run.board.enter('unwinding', why);
-    try {
-      const reversed = await undo[activity].executeWithOptions({ summary }, [{ runId: run.runId }]);
-      if (reversed.done) {
-        run.board.report(reversed.report);
-        return reversed.report;
-      }
-      run.board.mark(step, 'reversing', reversed.why);
-      await sleep(Math.max(1, reversed.waitMs, Math.floor((Date.now() - started) / 10)), {
-        summary: `${step}: looks again`,
-      });
-    } catch (error) {
-      const { message } = failureOf(error);
-      run.board.mark(step, 'stuck', message);
-      return { step, why: message };
-    }
-  }
-}
-
-/** What cannot be taken back, by name and cost as the record has them; on the board, and in a sentence for each. */
-async function whatIsLeft(run: Run, stuck: readonly Stuck[]): Promise<string> {
-  const { steps, currency } = await closing.reportRun({ runId: run.runId });
-  return stuck
-    .map(({ step, why }) => {
-      const { object, spentMinor = 0 } = steps.find((known) => known.step === step) ?? {};
-      // No object on record: the outcome is unknown, and so is what there is.
-      const text = object === undefined ? 'perhaps something that no answer named' : object;
-      run.board.report({
-        step,
-        outcome: 'stuck',
-        spentMinor,
-        note: why,
-        residue: { minor: spentMinor, text: `${text}, until it is resolved` },
-        ...(object === undefined ? {} : { object }),
-      });
-      return `${step}: ${why}; left: ${text}, ${formatAmount({ minor: spentMinor, currency })}`;
-    })
-    .join('. ');
-}
-
-/** The run is stuck: it stays open, says what it needs, and goes on by a signed `resolve`. */
-async function parked(
-  run: Run,
-  step: StepName,
-  why: string,
-  way: 'retry' | 'give-up' = 'retry',
-): Promise<string> {
-  const { runId, board, inbox } = run;
-  board.enter('stuck', why, {
-    what: 'a signed way on: retry, done-by-hand or give-up',
-    who: 'a person who may resolve it',
-    command: `countersign resolve ${runId} --step ${step} --${way} --reason '…' --key FILE`,
-  });
-  for (;;) {
-    await condition(inbox.hasResolve);
-    const verdict = await judged(() =>
-      judging.resolveStep.executeWithOptions(
-        { summary: `is the way on for ${step} signed by somebody who may` },
-        [{ runId, message: inbox.nextResolve() }],
-      ),
-    );
-    if (verdict.accepted) return verdict.action;
-    inbox.refusals.add(`resolve-${verdict.reason}`);
-    board.refused(String(inbox.refusals));
-  }
-}
-
-/** The same for what is no reversal: the record refuses to close or to end the run. */
-function parkedAt(
-  run: Run,
-  step: StepName,
-  why: string,
-  way: 'retry' | 'give-up' = 'retry',
-): Promise<string> {
-  run.board.mark(step, 'stuck', why);
-  return parked(run, step, `${step}: ${why}`, way);
 }

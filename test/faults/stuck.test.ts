@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Worker } from '@temporalio/worker';
+import { eventually } from '../../cli/demo/stage.js';
+import { Failure } from '../../domain/errors.js';
 import type { RunState } from '../../domain/plan.js';
 import { EFFECT_STEPS, type EffectStep } from '../../domain/steps.js';
 import { endOf, reached, startHarness, type Harness } from '../workflows/harness.js';
@@ -80,3 +83,36 @@ test('several reversals that fail for good are all named, and one word from a pe
     expect([...double.living]).toEqual([]);
   });
 }, 120_000);
+
+test('a reversal whose provider does not answer holds up only what it stands on, for as long as it takes', async () => {
+  const doubles = new ManyDoubles();
+  await harness.withWorkers(doubles.gateway(), async () => {
+    let away = true;
+    const double = doubles.add('away', (_, base) => ({
+      reverse: (runId, step, sender) =>
+        step === 'deploy-site' && away
+          ? Promise.reject(new Failure('PROVIDER_UNAVAILABLE', 'nobody answers'))
+          : base.reverse(runId, step, sender),
+    }));
+    double.behaviour['attach-domain'] = 'act-then-fail';
+    const handle = await harness.start('away');
+    // The account, in which the site lies, is not taken from under it.
+    await eventually('the others are taken back', () =>
+      Promise.resolve(
+        [...double.living].join() === 'link-account,deploy-site' ? double : undefined,
+      ),
+    );
+    const state = await handle.query<RunState>('state');
+    expect(state.phase).toBe('unwinding');
+    expect(about(state, 'link-account').report).toMatchObject({ note: 'waits for deploy-site' });
+    away = false;
+    expect((await endOf(handle)).type).toBe('RUN_REVERSED');
+    expect([...double.living]).toEqual([]);
+    expect(double.order.slice(-2)).toEqual(['undo deploy-site', 'undo link-account']);
+    await Worker.runReplayHistory(
+      { workflowBundle: harness.bundle },
+      await handle.fetchHistory(),
+      handle.workflowId,
+    );
+  });
+}, 180_000);
