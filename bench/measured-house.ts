@@ -4,19 +4,19 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sql } from 'kysely';
 import { cacheFolder, processVariables } from '../config/environment.js';
-import { builtInPolicy } from '../domain/policy/built-in.js';
 import type { Policy } from '../domain/policy/schema.js';
 import { freePort } from '../embedded/ports.js';
 import { asApplication, postgresHome, startPostgres } from '../embedded/postgres.js';
 import { addPrincipal } from '../store/people.js';
 import { openHouse } from '../test/gateway/house.js';
 import type { House } from '../test/gateway/house.js';
+import { trialPolicy } from '../test/helpers/trial-policy.js';
 
 const LARGE = '900000.00 USD';
 
 /** The built-in policy with room for everything that is measured. */
 export const roomyPolicy = (override: Partial<Policy> = {}): Policy =>
-  builtInPolicy({
+  trialPolicy({
     override: {
       caps: {
         organisation: LARGE,

@@ -276,7 +276,7 @@ async function start(
       goal: goal ?? `Put the landing page online at ${domain}`,
       principal: principalId,
       agent: AGENT,
-      environment: 'production',
+      environment: 'staging',
       subscription: { plan: 'starter' },
       hosting: { plan: 'free' },
       domain: { name: domain, years: 1 },

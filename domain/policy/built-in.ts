@@ -1,4 +1,5 @@
 import { digestOfBytes, utf8 } from '../canonical.js';
+import type { Rule } from '../documents.js';
 import { parsePolicy, type Policy } from './schema.js';
 import { SERVICES } from './services.js';
 
@@ -18,6 +19,34 @@ const PROTECTED = [
   'stripe.com',
 ];
 
+const people = (count: number): Rule['allOf'] => [{ group: 'approvers', count }];
+
+const TIERS_ASKED = [
+  { step: 'create-customer', tier: 'sign-off' },
+  { step: 'link-account', tier: 'sign-off' },
+  { step: 'start-subscription', tier: 'sign-off' },
+  { step: 'register-domain', tier: 'sign-off' },
+  { step: 'configure-dns', tier: 'approve' },
+  { step: 'attach-domain', tier: 'approve' },
+  { step: 'deploy-site', environment: 'development', tier: 'autonomous' },
+  { step: 'deploy-site', environment: 'staging', tier: 'approve' },
+  { step: 'deploy-site', environment: 'production', tier: 'sign-off' },
+  { step: 'attach-domain', environment: 'production', tier: 'sign-off' },
+  { step: '*', amountAbove: '0.00 USD', tier: 'sign-off' },
+];
+
+const APPROVALS = [
+  { tier: 'approve', allOf: people(1) },
+  { tier: 'sign-off', allOf: people(1) },
+  { tier: 'sign-off', step: 'register-domain', environment: 'production', allOf: people(2) },
+  {
+    tier: 'sign-off',
+    environment: 'production',
+    amountAbove: '50.00 USD',
+    allOf: people(2),
+  },
+];
+
 export interface BuiltInOptions {
   /** One person governs: may approve what their own agent asked for. */
   readonly solo?: boolean;
@@ -27,7 +56,8 @@ export interface BuiltInOptions {
 
 /**
  * The policy in force until somebody activates one of their own: listed plans and TLDs, 100.00 USD a month for each
- * principal and provider, sign-off for money, domains and production. In the very form a policy file has.
+ * principal and provider, sign-off for accounts, terms, money, domains and production, two persons for a domain or more
+ * than 50.00 USD in production. In the very form a policy file has.
  */
 export function builtInPolicy({ solo = false, override = {} }: BuiltInOptions = {}): Policy {
   return parsePolicy({
@@ -68,22 +98,10 @@ export function builtInPolicy({ solo = false, override = {} }: BuiltInOptions = 
       run: '100.00 USD',
     },
     counts: { operationsPerRun: 20, openRunsPerAgent: 20, runsPerHour: 20 },
-    tiers: [
-      { step: 'create-customer', tier: 'autonomous' },
-      { step: 'link-account', tier: 'approve' },
-      { step: 'start-subscription', tier: 'sign-off' },
-      { step: 'register-domain', tier: 'sign-off' },
-      { step: 'configure-dns', tier: 'autonomous' },
-      { step: 'deploy-site', tier: 'autonomous' },
-      { step: 'attach-domain', tier: 'autonomous' },
-      { step: '*', environment: 'staging', tier: 'approve' },
-      { step: '*', environment: 'production', tier: 'sign-off' },
-      { step: '*', amountAbove: '0.00 USD', tier: 'sign-off' },
-    ],
-    approvals: [
-      { tier: 'approve', allOf: [{ group: 'approvers', count: 1 }] },
-      { tier: 'sign-off', allOf: [{ group: 'approvers', count: 1 }] },
-    ],
+    tiers: TIERS_ASKED,
+    approvals: APPROVALS,
+    // One person at sign-off, whatever is at stake: else whoever governs alone could never write rules of their own.
+    ...(solo ? { activation: { allOf: people(1) } } : {}),
     excludePrincipal: false,
     expiry: '24h',
     bundleIrreversible: [],

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { newKeyFile } from '../../client/keys.js';
 import type { RunId } from '../../domain/ids.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { admitted, opened, openHouse, perform, type House } from '../gateway/house.js';
 import { plantKey } from '../helpers/register.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { callCli, type Outcome } from './run-in-process.js';
 
 const PASSPHRASE = 'tide and barnacle 7';
@@ -20,7 +20,7 @@ beforeAll(async () => {
   mkdirSync(path.join(folder, 'data/secrets'), { recursive: true, mode: 0o700 });
   await newKeyFile(path.join(folder, 'bob.json'), PASSPHRASE);
   house = await openHouse(
-    builtInPolicy({
+    trialPolicy({
       override: {
         breakGlass: [
           { person: 'p_bob', maxMinutes: 30, environments: ['development'], steps: ['*'] },

@@ -14,7 +14,6 @@ import { RunIdTaken } from '../../client/errors.js';
 import { signingKeyOf } from '../../client/keys.js';
 import { newServiceKeyFile } from '../../client/service-key.js';
 import { canonicalize } from '../../domain/canonical.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import { createKeyring } from '../../gateway/keyring.js';
 import { SandboxControl } from '../../sandbox/control-client.js';
@@ -35,6 +34,7 @@ import {
   type FreshDatabase,
   type TestTemporal,
 } from '../helpers/stack.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const approver = signingKeyOf(generateKeyPairSync('ed25519').privateKey);
@@ -108,7 +108,7 @@ afterAll(async () => {
 
 /** One approver, an agent of somebody else's, a principal, a service key, and the site. */
 async function register(site: ReturnType<typeof packSite>): Promise<void> {
-  const policy = builtInPolicy();
+  const policy = trialPolicy();
   await activatePolicy(db, {
     digest: policyDigestOf(policy),
     document: canonicalize(policy),

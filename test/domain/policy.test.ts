@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ActionDocument } from '../../domain/documents.js';
+import type { Quote } from '../../domain/plan.js';
+import { activationRule, keyAdministrators } from '../../domain/policy/activation.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { capsFor } from '../../domain/policy/caps.js';
 import { decideAction, decidePlan } from '../../domain/policy/decide.js';
@@ -12,26 +14,101 @@ const actionOf = (step: string, changes = {}): ActionDocument => {
   if (action === undefined) throw new Error(`no action for ${step}`);
   return action;
 };
+const quoteOf = (plan: string): Quote => ({
+  ...firstQuote,
+  subscription: {
+    kind: 'create',
+    priceId: `price_${plan}_monthly`,
+    amountMinor: plan === 'growth' ? 4900 : 1900,
+    currency: 'USD',
+    interval: 'month',
+  },
+});
 const rulesOf = (verdict: Verdict): string[] => verdict.why.map(({ rule }) => rule);
 const overriding = (override: Partial<Policy>): Policy => builtInPolicy({ override });
 
 describe('the built-in policy', () => {
+  const ONE = { allOf: [{ group: 'approvers', count: 1 }] };
+  const TWO = { allOf: [{ group: 'approvers', count: 2 }] };
   test.each([
-    ['create-customer', 'development', 'autonomous'],
-    ['link-account', 'development', 'approve'],
-    ['start-subscription', 'development', 'sign-off'],
-    ['register-domain', 'development', 'sign-off'],
-    ['deploy-site', 'development', 'autonomous'],
-    ['deploy-site', 'staging', 'approve'],
-    ['deploy-site', 'production', 'sign-off'],
-    ['create-customer', 'production', 'sign-off'],
-  ])('%s in %s is %s', (step, environment, tier) => {
-    const request = requestWith({ environment });
-    const verdict = decideAction(policy, { request, action: actionOf(step, { request }), nowMs });
-    expect(verdict.verdict).toBe(tier);
-    expect(verdict.approval).toEqual(
-      tier === 'autonomous' ? undefined : { allOf: [{ group: 'approvers', count: 1 }] },
-    );
+    ['create-customer', 'development', 'sign-off', ONE],
+    ['create-customer', 'production', 'sign-off', ONE],
+    ['link-account', 'development', 'sign-off', ONE],
+    ['link-account', 'production', 'sign-off', ONE],
+    ['start-subscription', 'development', 'sign-off', ONE],
+    ['start-subscription', 'production', 'sign-off', ONE],
+    ['register-domain', 'development', 'sign-off', ONE],
+    ['register-domain', 'staging', 'sign-off', ONE],
+    ['register-domain', 'production', 'sign-off', TWO],
+    ['configure-dns', 'development', 'approve', ONE],
+    ['configure-dns', 'production', 'approve', ONE],
+    ['deploy-site', 'development', 'autonomous', undefined],
+    ['deploy-site', 'staging', 'approve', ONE],
+    ['deploy-site', 'production', 'sign-off', ONE],
+    ['attach-domain', 'development', 'approve', ONE],
+    ['attach-domain', 'production', 'sign-off', ONE],
+  ])('%s in %s is %s', (step, environment, tier, approval) => {
+    const dns = [{ type: 'A', name: 'api', content: '192.0.2.1' }];
+    const request = requestWith({ environment, dns });
+    const quote = { ...firstQuote, dns: { kind: 'create' } } as const;
+    const verdict = decideAction(policy, {
+      request,
+      action: actionOf(step, { request, quote }),
+      nowMs,
+    });
+    expect(verdict).toMatchObject({ verdict: tier });
+    expect(verdict.approval).toEqual(approval);
+  });
+
+  test.each([
+    ['production', 'starter', ONE],
+    ['production', 'growth', ONE],
+    ['development', 'growth', ONE],
+  ])('a plan below 50.00 USD in %s with %s takes one person', (environment, plan, rule) => {
+    const request = requestWith({ environment, subscription: { plan }, budget: '90.00 USD' });
+    expect(planWith({ request, quote: quoteOf(plan) }).gates[0]?.rule).toEqual(rule);
+  });
+
+  test.each([
+    ['50.00 USD', 'production', ONE],
+    ['50.01 USD', 'production', TWO],
+    ['50.01 USD', 'staging', ONE],
+  ])('a subscription of %s in %s', (amount, environment, rule) => {
+    const dear = {
+      subscriptions: {
+        plans: [{ name: 'starter', priceId: 'price_dear', amount, interval: 'month' as const }],
+      },
+    };
+    const quote = {
+      ...firstQuote,
+      subscription: {
+        ...firstQuote.subscription,
+        priceId: 'price_dear',
+        amountMinor: Number(amount.replace(/\D/g, '')),
+      } as Quote['subscription'],
+    };
+    const plan = planWith({
+      policy: overriding(dear),
+      request: requestWith({ environment, budget: '90.00 USD' }),
+      quote,
+    });
+    expect(plan.denials).toEqual([]);
+    expect(plan.gates[0]).toMatchObject({ gate: 'plan', rule });
+  });
+
+  test('sums above 50.00 USD in production take two persons also where no single one is', () => {
+    const bundled = overriding({ bundleIrreversible: ['register-domain'] });
+    const request = requestWith({ subscription: { plan: 'growth' }, budget: '90.00 USD' });
+    const plan = planWith({ policy: bundled, request, quote: quoteOf('growth') });
+    expect(plan.gates.map(({ gate, rule }) => [gate, rule])).toEqual([['plan', TWO]]);
+  });
+
+  test('policy and key changes are for whoever signs off, terms too', () => {
+    expect(policy.termsTier).toBe('sign-off');
+    expect(activationRule(policy)).toEqual(TWO);
+    // Who governs alone has nobody else to ask.
+    expect(activationRule(builtInPolicy({ solo: true }))).toEqual(ONE);
+    expect(keyAdministrators(policy)).toEqual(['approvers']);
   });
 
   test('survives its own schema: the file that a person writes has this very form', () => {
@@ -194,7 +271,7 @@ describe('an action other than the one asked for is denied, whoever built it', (
     ['no record', 'configure-dns', { records: [] }, 'request'],
   ])('%s', (_, step, params, rule) => {
     const action = actionOf(step, { request, quote });
-    expect(decideAction(policy, { request, action, nowMs }).verdict).toBe('sign-off');
+    expect(decideAction(policy, { request, action, nowMs }).verdict).toMatch(/approve|sign-off/);
     const bent = { ...action, params: { ...action.params, ...params } } as ActionDocument;
     const verdict = decideAction(policy, { request, action: bent, nowMs });
     expect(verdict.verdict).toBe('denied');
@@ -235,7 +312,7 @@ describe('gates', () => {
   test('splitting a sum evades no rule: a gate is judged by its total', () => {
     const dear = overriding({
       approvals: [
-        ...policy.approvals,
+        ...policy.approvals.filter(({ environment }) => environment === undefined),
         {
           tier: 'sign-off',
           amountAbove: '20.00 USD',

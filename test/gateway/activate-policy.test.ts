@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { canonicalize } from '../../domain/canonical.js';
 import { Failure } from '../../domain/errors.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { type Policy, policyDigestOf } from '../../domain/policy/schema.js';
 import { parseInstance } from '../../domain/ids.js';
 import { PLAIN_TRUST } from '../../domain/trust.js';
@@ -13,6 +12,7 @@ import { connect, type Database } from '../../store/connect.js';
 import { migrate } from '../../store/migrate.js';
 import { activatePolicy, insertPolicy, listPolicies } from '../../store/policies.js';
 import { freshDatabase, type FreshDatabase } from '../helpers/database.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { enrolled, type Enrolled, type Signer } from './people.js';
 
 let database: FreshDatabase;
@@ -22,7 +22,7 @@ let people: Enrolled;
 let version = 1;
 
 const named = (name: string, override: Partial<Policy> = {}): Policy =>
-  builtInPolicy({ override: { name, ...override } });
+  trialPolicy({ override: { name, ...override } });
 
 beforeAll(async () => {
   database = await freshDatabase();

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { claimOf, openHouse, refusals } from './house.js';
 import type { House } from './house.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 
 let house: House;
 beforeAll(async () => {
@@ -123,7 +123,7 @@ test.each([
   ['runs an hour', { runsPerHour: 3, openRunsPerAgent: 9 }, 'runs-per-hour'],
   ['open runs of an agent', { runsPerHour: 9, openRunsPerAgent: 3 }, 'open-runs'],
 ] as const)('the policy’s %s are counted, however many ask at once', async (_what, counts, why) => {
-  const policy = builtInPolicy();
+  const policy = trialPolicy();
   const other = await openHouse({ ...policy, counts: { ...policy.counts, ...counts } });
   try {
     const asked = Array.from({ length: 7 }, (_, index) =>

@@ -1,10 +1,10 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { cardSchema } from '../../domain/documents.js';
 import { anomalyRules, type AnomalyKind } from '../../domain/policy/anomaly-rules.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import type { Policy } from '../../domain/policy/schema.js';
 import type { RunId } from '../../domain/ids.js';
 import { anomalyCounts } from '../../store/anomalies.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { admitted, approved, decisionOf, opened, openHouse, type House } from './house.js';
 
 let house: House;
@@ -15,7 +15,7 @@ afterEach(async () => {
 const rules = (of: {
   readonly gate?: readonly AnomalyKind[];
   readonly stop?: readonly AnomalyKind[];
-}): Policy => ({ ...builtInPolicy(), anomalies: anomalyRules.parse({ burstRuns: 1, ...of }) });
+}): Policy => ({ ...trialPolicy(), anomalies: anomalyRules.parse({ burstRuns: 1, ...of }) });
 
 /** The second run within ten minutes, where one is what is usual. */
 async function burst(): Promise<RunId> {

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { OpenGate } from '../../domain/plan.js';
 import type { RunId } from '../../domain/ids.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { keyIdOf } from '../../domain/signature.js';
 import { createGateway } from '../../gateway/create-gateway.js';
 import { approveEnrolment, requestEnrolment } from '../../gateway/enrol-key.js';
@@ -10,6 +9,7 @@ import { databaseNow } from '../../store/clock.js';
 import { revokeKey } from '../../store/revocation.js';
 import { Authenticator, type Ceremony } from '../helpers/authenticator.js';
 import { plantPasskey, plantPerson, plantSeed } from '../helpers/register.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { admittedKey, approvalOf, asked, enrolOf, rooted } from './ceremony.js';
 import { admitted, approved, decisionOf, opened, openHouse, sender, type House } from './house.js';
 import { type Signer, signer } from './people.js';
@@ -21,7 +21,7 @@ const relyingParty = { rpId: 'localhost', origins: ['http://localhost:4000'] };
 
 beforeEach(async () => {
   const keys = { delay: '1h', deviceBound: 'nowhere' } as const;
-  house = await openHouse(builtInPolicy({ override: { keys } }));
+  house = await openHouse(trialPolicy({ override: { keys } }));
   parts = { ...house.parts, trust: { rootKeys: [], relyingParty } };
   await plantPasskey(house.db, passkey, { person: 'p_ada' });
 }, 120_000);
@@ -165,7 +165,7 @@ test('two administrators other than its person admit a key, and it counts after 
 
 test('where roots are pinned, a key without a chain of signatures to them is no key', async () => {
   const keys = { delay: '1h', deviceBound: 'nowhere' } as const;
-  const { parts: pinned, roots } = await rooted(house, builtInPolicy({ override: { keys } }));
+  const { parts: pinned, roots } = await rooted(house, trialPolicy({ override: { keys } }));
   const gateway = createGateway(pinned);
   const dora = signer('p_dora');
   await admittedKey(house, pinned, dora, roots);

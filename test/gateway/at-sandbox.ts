@@ -8,7 +8,6 @@ import { packSite } from '../../client/bundle.js';
 import { canonicalize } from '../../domain/canonical.js';
 import { Failure, FAILURES } from '../../domain/errors.js';
 import type { Instance, RunId } from '../../domain/ids.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import { EFFECT_STEPS } from '../../domain/steps.js';
 import type { EffectStep } from '../../domain/steps.js';
@@ -26,6 +25,7 @@ import { advanceClock } from '../../store/clock.js';
 import { connect } from '../../store/connect.js';
 import { activatePolicy } from '../../store/policies.js';
 import { freshDatabase, letIn } from '../helpers/database.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { approved, sender } from './house.js';
 import type { Home } from './house.js';
 import { enrolled } from './people.js';
@@ -123,7 +123,7 @@ async function openAt(shared: Shared, world: string): Promise<AtSandbox> {
     httpTimeouts: { stripe: httpTimeoutMs, cloudflare: httpTimeoutMs },
   });
   const people = await enrolled(db);
-  const policy = builtInPolicy();
+  const policy = trialPolicy();
   await activatePolicy(db, {
     digest: policyDigestOf(policy),
     document: canonicalize(policy),

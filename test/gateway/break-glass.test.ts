@@ -3,7 +3,6 @@ import { canonicalize } from '../../domain/canonical.js';
 import type { BreakGlassMessage } from '../../domain/break-glass-documents.js';
 import type { RunId } from '../../domain/ids.js';
 import type { OpenGate } from '../../domain/plan.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import type { Policy } from '../../domain/policy/schema.js';
 import { signStatement } from '../../domain/signature.js';
@@ -16,6 +15,7 @@ import { verifyLog } from '../../store/log.js';
 import { activatePolicy } from '../../store/policies.js';
 import { Authenticator } from '../helpers/authenticator.js';
 import { plantPasskey } from '../helpers/register.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { rooted } from './ceremony.js';
 import { admitted, living, opened, openHouse, perform, refusals, sender } from './house.js';
 import type { House } from './house.js';
@@ -26,7 +26,7 @@ const REASON = 'the shop is down and nobody else answers';
 
 /** Two approvers are asked; Bob may pass alone, for half an hour. */
 const policyWith = (override: Partial<Policy> = {}): Policy =>
-  builtInPolicy({
+  trialPolicy({
     override: {
       approvals: (['approve', 'sign-off'] as const).map((tier) => ({
         tier,
@@ -253,7 +253,7 @@ test('a stop covers what was passed by it, at the step that stands on it alone',
 test('a cap holds against what was passed by it', async () => {
   const [runId] = await broken();
   await perform(house, runId, 'link-account');
-  await inForce({ caps: { ...builtInPolicy().caps, principalProvider: '18.99 USD' } });
+  await inForce({ caps: { ...trialPolicy().caps, principalProvider: '18.99 USD' } });
   await expect(perform(house, runId, 'start-subscription')).rejects.toMatchObject({
     code: 'BUDGET_EXCEEDED',
   });

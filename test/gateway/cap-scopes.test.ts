@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { canonicalize } from '../../domain/canonical.js';
 import type { RunId } from '../../domain/ids.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf, type Policy } from '../../domain/policy/schema.js';
 import { EFFECT_STEPS } from '../../domain/steps.js';
 import { activatePolicy } from '../../store/policies.js';
 import { ensureBuilt } from '../helpers/build.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { admitted, openHouse, perform, type House } from './house.js';
 
 /** Fifty runs at once, from five processes, against a cap that has room for one: at every scope there is. */
@@ -20,7 +20,7 @@ const COST = '11.20 USD';
 const ROOMY_CAP = '9000.00 USD';
 
 const policyWith = (change: Partial<Policy>): Policy =>
-  builtInPolicy({
+  trialPolicy({
     override: {
       caps: {
         organisation: ROOMY_CAP,

@@ -3,15 +3,15 @@ import { sql } from 'kysely';
 import { canonicalize } from '../../domain/canonical.js';
 import { cardSchema } from '../../domain/documents.js';
 import type { RunId } from '../../domain/ids.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf, type Policy } from '../../domain/policy/schema.js';
 import type { Executor } from '../../store/connect.js';
 import { readPlan } from '../../store/plans.js';
 import { activatePolicy } from '../../store/policies.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { admitted, openHouse, perform, type House } from './house.js';
 
 const DAY_MS = 86_400_000;
-const wide = builtInPolicy().caps;
+const wide = trialPolicy().caps;
 const caps = {
   ...wide,
   run: '200.00 USD',
@@ -23,7 +23,7 @@ const caps = {
 };
 /** Nobody is asked below 50.00; so what counts is counted and nothing else stops a run. */
 const free = (change: Partial<Policy> = {}): Policy =>
-  builtInPolicy({
+  trialPolicy({
     override: {
       caps,
       tiers: [
@@ -33,7 +33,7 @@ const free = (change: Partial<Policy> = {}): Policy =>
       terms: [],
       bundleIrreversible: ['register-domain'],
       counts: { operationsPerRun: 20, openRunsPerAgent: 100, runsPerHour: 100 },
-      domains: { ...builtInPolicy().domains, priceCeiling: '200.00 USD' },
+      domains: { ...trialPolicy().domains, priceCeiling: '200.00 USD' },
       ...change,
     },
   });

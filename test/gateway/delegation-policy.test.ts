@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { demandsDelegation } from '../../domain/policy/delegations.js';
 import { addDelegation, revokeDelegation } from '../../store/delegations.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { without } from '../door/without.js';
 import { admitted, approved, openHouse, perform, refusals, type House } from './house.js';
 
 let house: House;
 beforeAll(async () => {
-  const policy = builtInPolicy();
+  const policy = trialPolicy();
   const delegations = [{ environment: 'development' as const }];
   house = await openHouse({
     ...policy,

@@ -7,7 +7,6 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { canonicalize } from '../../domain/canonical.js';
 import type { RunId } from '../../domain/ids.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import type { EffectStep } from '../../domain/steps.js';
 import { stop } from '../../gateway/stop.js';
@@ -15,6 +14,7 @@ import { addPrincipal } from '../../store/people.js';
 import { activatePolicy } from '../../store/policies.js';
 import { without } from '../door/without.js';
 import { ensureBuilt } from '../helpers/build.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { openSandbox, performed } from './at-sandbox.js';
 import type { AtSandbox, Sandboxed } from './at-sandbox.js';
 import { admitted, approved } from './house.js';
@@ -36,7 +36,7 @@ beforeAll(async () => {
   await ensureBuilt();
   sandbox = await openSandbox({ httpTimeoutMs: HTTP_TIMEOUT_MS });
   at = await sandbox.open('frozen');
-  const policy = builtInPolicy({
+  const policy = trialPolicy({
     override: {
       caps: {
         organisation: ROOMY,

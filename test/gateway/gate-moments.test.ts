@@ -3,10 +3,10 @@ import { sql } from 'kysely';
 import { gateSchema } from '../../domain/documents.js';
 import type { RunId } from '../../domain/ids.js';
 import type { OpenGate } from '../../domain/plan.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { insertGate } from '../../store/gate-rows.js';
 import { sweepGates } from '../../gateway/gate-moments.js';
 import { stop } from '../../gateway/stop.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { admitted, decisionOf, opened, openHouse } from './house.js';
 import type { House } from './house.js';
 
@@ -16,7 +16,7 @@ let house: House;
 beforeEach(async () => {
   // A gate stays open for 24 h: reminder at 12 h, escalation at 18 h.
   house = await openHouse(
-    builtInPolicy({ override: { escalation: { atPercent: 75, to: ['directors', 'p_cy'] } } }),
+    trialPolicy({ override: { escalation: { atPercent: 75, to: ['directors', 'p_cy'] } } }),
   );
 });
 afterEach(async () => {

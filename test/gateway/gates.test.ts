@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Failure } from '../../domain/errors.js';
 import { cardSchema } from '../../domain/documents.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { addDelegation } from '../../store/delegations.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import {
   admitted,
   approved,
@@ -47,7 +47,7 @@ test('the first gate reserves the whole plan, and opening it again answers the s
 
 test('a plan above a cap is denied before anything is done, and the cap is named', async () => {
   await house.close();
-  const policy = builtInPolicy();
+  const policy = trialPolicy();
   house = await openHouse({ ...policy, caps: { ...policy.caps, principalProvider: '18.99 USD' } });
   const runId = await admitted(house);
   await expect(house.gateway.openGate(runId, 'plan')).rejects.toMatchObject({
@@ -82,7 +82,7 @@ test('a signed approval grants the gate, once; its bytes again are the same deci
 });
 
 test('where the policy keeps the principal from approving, the person that they are is refused', async () => {
-  const other = await openHouse(builtInPolicy({ override: { excludePrincipal: true } }));
+  const other = await openHouse(trialPolicy({ override: { excludePrincipal: true } }));
   try {
     await other.db.updateTable('principals').set({ person_id: 'p_ada' }).execute();
     await addDelegation(other.db, {

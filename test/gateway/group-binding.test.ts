@@ -3,13 +3,13 @@ import { canonicalize } from '../../domain/canonical.js';
 import { readDecision } from '../../domain/decide.js';
 import type { RunId } from '../../domain/ids.js';
 import type { OpenGate } from '../../domain/plan.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { createGateway } from '../../gateway/create-gateway.js';
 import { approveEnrolment } from '../../gateway/enrol-key.js';
 import { insertDecision } from '../../store/decision-rows.js';
 import { closeGate } from '../../store/gate-rows.js';
 import { Authenticator, type Ceremony } from '../helpers/authenticator.js';
 import { plantPasskey } from '../helpers/register.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { approvalOf, asked, rooted } from './ceremony.js';
 import { admitted, decisionOf, opened, openHouse, sender, type House } from './house.js';
 import { type Signer, signer } from './people.js';
@@ -23,7 +23,7 @@ const relyingParty = { rpId: 'localhost', origins: ['http://localhost:4000'] };
 
 test('at a gate of two persons only passkeys that cannot be copied count, where the policy says so', async () => {
   const keys = { deviceBound: 'several-persons' } as const;
-  house = await openHouse(builtInPolicy({ override: { approvals: ask('approvers', 2), keys } }));
+  house = await openHouse(trialPolicy({ override: { approvals: ask('approvers', 2), keys } }));
   const gateway = createGateway({ ...house.parts, trust: { rootKeys: [], relyingParty } });
   const [ofAda, ofBob, copied] = [new Authenticator(), new Authenticator(), new Authenticator()];
   await plantPasskey(house.db, ofAda, { person: 'p_ada' });
@@ -89,7 +89,7 @@ async function granted(runId: RunId, gate: OpenGate, by: Signer, group: string):
 }
 
 test('a group that stands in the evidence of a decision and nowhere else grants nothing', async () => {
-  house = await openHouse(builtInPolicy({ override: { approvals: ask('finance', 1) } }));
+  house = await openHouse(trialPolicy({ override: { approvals: ask('finance', 1) } }));
   const runId = await admitted(house, 'claimed');
   const gate = await opened(house, runId, 'plan');
   const word = await decisionOf(house, gate, house.ada);
@@ -108,7 +108,7 @@ test('where roots are pinned, a group that nobody has signed for is none', async
   house = await openHouse();
   const groups = [{ name: 'admins', persons: ['p_root_a', 'p_root_b'] }];
   const keys = { administrators: 'admins', delay: '1m', deviceBound: 'nowhere' } as const;
-  const policy = builtInPolicy({ override: { groups, keys } });
+  const policy = trialPolicy({ override: { groups, keys } });
   const { parts, roots } = await rooted(house, policy);
   const gateway = createGateway(parts);
   const [plain, named] = [signer('p_plain'), signer('p_named')];

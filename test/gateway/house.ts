@@ -4,7 +4,6 @@ import { canonicalize, digestOfBytes, sha256Hex } from '../../domain/canonical.j
 import type { DecideMessage } from '../../domain/documents.js';
 import type { Instance, RunId } from '../../domain/ids.js';
 import type { OpenGate } from '../../domain/plan.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import type { Policy } from '../../domain/policy/schema.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import { canonicalRequest, parseRequest, requestDigestOf } from '../../domain/request.js';
@@ -24,6 +23,7 @@ import type { Database } from '../../store/connect.js';
 import { activatePolicy } from '../../store/policies.js';
 import { freshDatabase, letIn } from '../helpers/database.js';
 import type { FreshDatabase } from '../helpers/database.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { enrolled } from './people.js';
 import type { Signer } from './people.js';
 import { classify, stubOperations } from './stub-operations.js';
@@ -69,7 +69,7 @@ export const HTTP_TIMEOUT_MS = 1_000;
 
 /** A gateway on a database of its own, with people, a service key, the built-in policy and a scripted provider. */
 export async function openHouse(
-  policy: Policy = builtInPolicy(),
+  policy: Policy = trialPolicy(),
   database: () => Promise<FreshDatabase> = freshDatabase,
 ): Promise<House> {
   const fresh = await database();

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import type { RunId } from '../../domain/ids.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import type { EffectStep } from '../../domain/steps.js';
 import { addDelegation, revokeDelegation } from '../../store/delegations.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { without } from '../door/without.js';
 import { admitted, approved, claimOf, openHouse, perform, refusals } from './house.js';
 import type { House } from './house.js';
 
 let house: House;
 beforeAll(async () => {
-  const policy = builtInPolicy();
+  const policy = trialPolicy();
   const counts = { ...policy.counts, openRunsPerAgent: 90, runsPerHour: 90 };
   const most = '9000.00 USD';
   const caps = { ...policy.caps, organisation: most, principal: most, agent: most, provider: most };

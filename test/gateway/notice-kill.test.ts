@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { ensureBuilt } from '../helpers/build.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { admitted, openHouse } from './house.js';
 import type { House } from './house.js';
 import { startReceiver } from './receiver.js';
@@ -22,7 +22,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   receiver = await startReceiver();
   house = await openHouse(
-    builtInPolicy({
+    trialPolicy({
       override: {
         notices: [
           {

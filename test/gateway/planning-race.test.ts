@@ -10,11 +10,11 @@ import type {
 } from 'kysely';
 import { canonicalize } from '../../domain/canonical.js';
 import type { RunId } from '../../domain/ids.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import type { Parts } from '../../gateway/parts.js';
 import { planRun } from '../../gateway/planning.js';
 import { activatePolicy } from '../../store/policies.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { openSandbox, takenBack, upTo } from './at-sandbox.js';
 import type { AtSandbox, Sandboxed } from './at-sandbox.js';
 import { admitted, approved, claimOf, sender } from './house.js';
@@ -165,7 +165,7 @@ test('a run that was there first plans on, although a reversal of what it adopte
     code: 'USED_BY_OTHERS',
   });
   // Another policy is in force: the plan is written anew.
-  const policy = builtInPolicy({ override: { expiry: '12h' } });
+  const policy = trialPolicy({ override: { expiry: '12h' } });
   await activatePolicy(at.db, {
     digest: policyDigestOf(policy),
     document: canonicalize(policy),

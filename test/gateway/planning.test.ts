@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { canonicalize } from '../../domain/canonical.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import type { Policy } from '../../domain/policy/schema.js';
 import { createGateway } from '../../gateway/create-gateway.js';
 import type { CloudflareReaders, StripeReaders } from '../../gateway/readers.js';
 import { activatePolicy } from '../../store/policies.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import {
   admitted,
   approved,
@@ -212,10 +212,10 @@ test('a stricter policy voids the grant; an edited one that asks no more does no
   const runId = await admitted(house);
   const gate = await approved(house, runId, 'plan');
   await perform(house, runId, 'create-customer');
-  await activate({ ...builtInPolicy(), name: 'renamed' });
+  await activate({ ...trialPolicy(), name: 'renamed' });
   await perform(house, runId, 'link-account');
   await activate({
-    ...builtInPolicy(),
+    ...trialPolicy(),
     approvals: [
       { tier: 'approve', allOf: [{ group: 'approvers', count: 2 }] },
       { tier: 'sign-off', allOf: [{ group: 'approvers', count: 2 }] },
@@ -230,7 +230,7 @@ test('a stricter policy voids the grant; an edited one that asks no more does no
 
 test('what was autonomous when it was planned asks for a person once the policy does', async () => {
   const runId = await admitted(house);
-  const { tiers, ...policy } = builtInPolicy();
+  const { tiers, ...policy } = trialPolicy();
   await activate({ ...policy, tiers: [...tiers, { step: 'create-customer', tier: 'approve' }] });
   await expect(perform(house, runId, 'create-customer')).rejects.toMatchObject({
     code: 'GATE_NEEDED',
@@ -245,7 +245,7 @@ test('a policy that denies the action denies it, whatever was granted', async ()
   const runId = await admitted(house);
   await approved(house, runId, 'plan');
   await performedUpTo(house, runId, 'link-account');
-  await activate({ ...builtInPolicy(), subscriptions: { plans: [] } });
+  await activate({ ...trialPolicy(), subscriptions: { plans: [] } });
   await expect(perform(house, runId, 'start-subscription')).rejects.toMatchObject({
     code: 'POLICY_DENIED',
   });
@@ -254,7 +254,7 @@ test('a policy that denies the action denies it, whatever was granted', async ()
 test('two persons are asked for, and one person counts once', async () => {
   const two = [{ group: 'approvers', count: 2 }];
   await activate({
-    ...builtInPolicy(),
+    ...trialPolicy(),
     approvals: [
       { tier: 'approve', allOf: two },
       { tier: 'sign-off', allOf: two },

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import type { PolicyDiff } from '../../domain/policy/diff.js';
 import type { Policy } from '../../domain/policy/schema.js';
 import { diffOverRuns } from '../../gateway/policy-diff.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { claimOf, openHouse, type House } from './house.js';
 
 let house: House;
@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const diff = (old: Policy, next: Policy): Promise<PolicyDiff> =>
   diffOverRuns({ db: house.db, instance: house.instance }, { old, new: next });
-const built = (override: Partial<Policy> = {}): Policy => builtInPolicy({ override });
+const built = (override: Partial<Policy> = {}): Policy => trialPolicy({ override });
 
 test('nothing differs between a policy and itself, whatever it is called', async () => {
   expect(await diff(built(), built({ name: 'renamed' }))).toMatchObject({

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { encodeBase64url } from '../../domain/base64url.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import type { RegisterChange } from '../../domain/register-change.js';
 import { publicKeyOf, signStatement } from '../../domain/signature.js';
 import { admitAs, callerOf } from '../../gateway/admission.js';
@@ -14,6 +13,7 @@ import { databaseNow } from '../../store/clock.js';
 import { addAgent } from '../../store/people.js';
 import { Authenticator } from '../helpers/authenticator.js';
 import { plantPasskey } from '../helpers/register.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { rooted } from './ceremony.js';
 import { decisionOf, openHouse, opened, perform, refusals, claimOf } from './house.js';
 import type { House } from './house.js';
@@ -27,7 +27,7 @@ const passkey = new Authenticator();
 let house: House;
 let parts: Parts;
 beforeAll(async () => {
-  const policy = builtInPolicy();
+  const policy = trialPolicy();
   house = await openHouse({ ...policy, counts: { ...policy.counts, runsPerHour: 90 } });
   parts = { ...house.parts, trust: { rootKeys: [], relyingParty } };
 });

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { canonicalize } from '../../domain/canonical.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { revokeSigned } from '../../gateway/revoke-key.js';
 import { Authenticator } from '../helpers/authenticator.js';
 import { plantPasskey, plantPerson, plantSeed } from '../helpers/register.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { signedBy } from './ceremony.js';
 import { admitted, approved, decisionOf, openHouse, refusals, type House } from './house.js';
 import { type Signer, signer } from './people.js';
 
 let house: House;
 beforeAll(async () => {
-  house = await openHouse(builtInPolicy());
+  house = await openHouse(trialPolicy());
 }, 120_000);
 afterAll(() => house.close());
 

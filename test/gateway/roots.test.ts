@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { canonicalize } from '../../domain/canonical.js';
 import type { ResumeMessage } from '../../domain/documents.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf, type Policy } from '../../domain/policy/schema.js';
 import { createGateway } from '../../gateway/create-gateway.js';
 import { liftStop } from '../../gateway/lift-fence.js';
@@ -10,6 +9,7 @@ import { policyInForce } from '../../gateway/policy.js';
 import { revokeSigned } from '../../gateway/revoke-key.js';
 import { insertPolicy } from '../../store/policies.js';
 import { checkRoots } from '../../workers/startup-checks.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { activatedBy, admittedKey, pinned, policyWord, rooted, signedBy } from './ceremony.js';
 import { admitted, decisionOf, opened, openHouse, sender, type House } from './house.js';
 import { signer } from './people.js';
@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => house.close());
 
 const named = (name: string, override: Partial<Policy> = {}): Policy =>
-  builtInPolicy({
+  trialPolicy({
     override: {
       name,
       keys: { delay: '1h', deviceBound: 'nowhere' },

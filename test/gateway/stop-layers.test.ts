@@ -6,11 +6,11 @@ import { liftFence } from '../../gateway/lift-fence.js';
 import { layersOf } from '../../gateway/stop-layers.js';
 import { stopBy } from '../../gateway/stop-by.js';
 import { stop } from '../../gateway/stop.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import type { RunId } from '../../domain/ids.js';
 import { sql } from 'kysely';
 import { addPrincipal } from '../../store/people.js';
 import { databaseNow } from '../../store/clock.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { without } from '../door/without.js';
 import { admitted, approved, claimOf, living, openHouse, perform, refusals } from './house.js';
 import type { House } from './house.js';
@@ -19,7 +19,7 @@ let house: House;
 beforeAll(async () => {
   const large = '900.00 USD';
   house = await openHouse(
-    builtInPolicy({
+    trialPolicy({
       override: {
         caps: {
           organisation: large,

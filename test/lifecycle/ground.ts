@@ -152,7 +152,7 @@ function write(folder: string, of: Asked): void {
     goal: `Put the landing page online at ${of.domain}`,
     principal: of.principal,
     agent: 'launch-agent',
-    environment: of.environment ?? 'production',
+    environment: of.environment ?? 'staging',
     subscription: { plan: 'starter' },
     hosting: { plan: 'free', ...(of.account === undefined ? {} : { account: of.account }) },
     domain: { name: of.domain, years: 1 },

@@ -4,7 +4,6 @@ import { pino } from 'pino';
 import { canonicalize, sha256Hex, utf8 } from '../../domain/canonical.js';
 import { Failure } from '../../domain/errors.js';
 import type { RunId } from '../../domain/ids.js';
-import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { EFFECT_STEPS, type EffectStep } from '../../domain/steps.js';
 import type { Gateway } from '../../gateway/contract.js';
 import { createGateway } from '../../gateway/create-gateway.js';
@@ -16,6 +15,7 @@ import { createApp } from '../../server/app.js';
 import type { ServerParts } from '../../server/parts.js';
 import { linkAccountTo } from '../../store/accounts.js';
 import { databaseNow } from '../../store/clock.js';
+import { trialPolicy } from '../helpers/trial-policy.js';
 import { admitted, openHouse, opened, sender, type House } from '../gateway/house.js';
 import { askedBy, plant, signedBy, type Cast, type Member } from './cast.js';
 import { statementOf, type GateSeen, type Place } from './defects.js';
@@ -56,7 +56,7 @@ export interface TableHouse {
 
 const ROOMY = { openRunsPerAgent: 500, runsPerHour: 500, operationsPerRun: 100 };
 const CAP = '90000.00 USD';
-const POLICY = builtInPolicy({
+const POLICY = trialPolicy({
   override: {
     approvals: ['approve' as const, 'sign-off' as const].map((tier) => ({
       tier,
