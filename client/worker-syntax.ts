@@ -3,8 +3,14 @@ import { parse } from 'acorn';
 /** Modules that the hosting runtime brings along; anything else would have to be in the bundle. */
 const RUNTIME = /^(cloudflare|node):/;
 
+/** A Worker is at most this long: parsing takes its time, and its stack. */
+export const WORKER_CHARACTERS_MAX = 3 * 1024 * 1024;
+
 /** What keeps a Worker from being deployed, or undefined. It is parsed, never imported and never run. */
 export function workerProblem(source: string): string | undefined {
+  // guard: what is too long is not parsed.
+  if (source.length > WORKER_CHARACTERS_MAX)
+    return `is longer than ${WORKER_CHARACTERS_MAX} characters: serve what is large from public/`;
   const program = parsed(source);
   if (typeof program === 'string') return program;
   for (const node of program.body) {
@@ -29,6 +35,8 @@ function parsed(source: string): Program | string {
   try {
     return parse(source, { ecmaVersion: 'latest', sourceType: 'module' });
   } catch (error) {
+    // guard: the parser descends into each bracket, and what it cannot follow is no Worker of anybody.
+    if (error instanceof RangeError) return 'is nested too deep to be read: write it flatter';
     if (!(error instanceof SyntaxError)) throw error;
     const at = 'loc' in error ? (error.loc as { line: number; column: number }) : undefined;
     const message = error.message.replace(/ \(\d+:\d+\)$/, '');

@@ -82,15 +82,21 @@ function folded(path: string): string {
 
 /** Everything that keeps these files from being a bundle, each a sentence that names the file; empty when they are one. */
 export function bundleProblems(files: readonly BundleFile[]): string[] {
+  // guard: more files than may be are not looked at one by one.
+  if (files.length > BUNDLE_FILES_MAX)
+    return [`${files.length} files, at most ${BUNDLE_FILES_MAX} are allowed`];
   const problems = files.flatMap((file) => fileProblems(file));
+  // guard: names that are none are not compared with each other.
+  if (problems.length > 0) return problems;
   const seen = new Map<string, string>();
   for (const { path } of files) {
-    const twin = seen.get(folded(path));
+    const name = folded(path);
+    const twin = seen.get(name);
     if (twin !== undefined)
       problems.push(
         `${quoteWord(path)} and ${quoteWord(twin)} are one name where case does not count; rename one`,
       );
-    seen.set(folded(path), path);
+    seen.set(name, path);
   }
   const paths = new Set(files.map(({ path }) => path));
   for (const { path } of files)
@@ -98,8 +104,6 @@ export function bundleProblems(files: readonly BundleFile[]): string[] {
       problems.push(`${quoteWord(path)} lies below a file`);
   if (!paths.has(BUNDLE_ENTRY))
     problems.push(`there is no ${BUNDLE_ENTRY}: it is what answers requests`);
-  if (files.length > BUNDLE_FILES_MAX)
-    problems.push(`${files.length} files, at most ${BUNDLE_FILES_MAX} are allowed`);
   const bytes = bundleBytes(files);
   if (bytes > BUNDLE_BYTES_MAX)
     problems.push(`${bytes} bytes together, at most ${BUNDLE_BYTES_MAX} (100 MiB) are allowed`);

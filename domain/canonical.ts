@@ -11,6 +11,12 @@ export const STATEMENT_BYTES_MAX = 16 * 1024;
 const DEPTH_MAX = 8;
 const TEXT_CHARACTERS_MAX = 2_000;
 const MEMBER_NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
+/**
+ * A value of more characters than this is no document of ours, which are of 256 KiB at most, a site's manifest of some
+ * 600 KB: it is given up while it is walked. Each value weighs as many as a short one has with its marks.
+ */
+const SIZE_MAX = 2 * 1024 * 1024;
+const VALUE_SIZE = 16;
 
 /** Where a value leaves the JSON subset of the protocol, and how. */
 export interface SubsetProblem {
@@ -24,10 +30,19 @@ export interface SubsetProblem {
  * safe integers, NFC text of at most 2,000 characters, nested at most 8 deep. Undefined when it fits.
  */
 export function checkSubset(value: unknown): SubsetProblem | undefined {
-  return check(value, '', 1);
+  return check(value, '', { depth: 1, walked: { size: 0 } });
 }
 
-function check(value: unknown, path: string, depth: number): SubsetProblem | undefined {
+interface Walk {
+  readonly depth: number;
+  /** Shared by the whole walk. */
+  readonly walked: { size: number };
+}
+
+function check(value: unknown, path: string, walk: Walk): SubsetProblem | undefined {
+  const { depth, walked } = walk;
+  walked.size += VALUE_SIZE + (typeof value === 'string' ? value.length : 0);
+  if (walked.size > SIZE_MAX) return { path: '', message: `larger than ${SIZE_MAX} characters` };
   switch (typeof value) {
     case 'boolean':
       return undefined;
@@ -43,8 +58,8 @@ function check(value: unknown, path: string, depth: number): SubsetProblem | und
       if (value === null) return { path, message: 'null is not allowed: leave the member out' };
       if (depth > DEPTH_MAX) return { path, message: `nested deeper than ${DEPTH_MAX}` };
       return Array.isArray(value)
-        ? checkElements(value, path, depth)
-        : checkMembers(value, path, depth);
+        ? checkElements(value, path, walk)
+        : checkMembers(value, path, walk);
     case 'undefined':
     case 'bigint':
     case 'symbol':
@@ -56,28 +71,39 @@ function check(value: unknown, path: string, depth: number): SubsetProblem | und
 function checkElements(
   array: readonly unknown[],
   path: string,
-  depth: number,
+  { depth, walked }: Walk,
 ): SubsetProblem | undefined {
+  const within = { depth: depth + 1, walked };
   // By index, not by iteration helpers: these skip the holes of a sparse array.
   for (let index = 0; index < array.length; index += 1) {
-    const problem = check(array[index], `${path}[${index}]`, depth + 1);
+    const problem = check(array[index], `${path}[${index}]`, within);
     if (problem !== undefined) return problem;
   }
-  return undefined;
+  // guard: a member such as `constructor` would have a say in how the elements are written.
+  return Object.keys(array).length === array.length
+    ? undefined
+    : { path, message: 'an array has a member beside its elements' };
 }
 
-function checkMembers(object: object, path: string, depth: number): SubsetProblem | undefined {
+function checkMembers(
+  object: object,
+  path: string,
+  { depth, walked }: Walk,
+): SubsetProblem | undefined {
   const prototype: unknown = Object.getPrototypeOf(object);
   // A Date or a Map would serialise as something else than it looks. The other realm's Object has no parent either.
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
     return { path, message: 'not a plain object' };
   if (Object.getOwnPropertySymbols(object).length > 0)
     return { path, message: 'a member name is a symbol' };
-  for (const [name, member] of Object.entries(object)) {
+  const within = { depth: depth + 1, walked };
+  for (const name of Object.keys(object)) {
+    const member: unknown = Reflect.get(object, name);
+    walked.size += name.length;
     const at = path === '' ? name : `${path}.${name}`;
     if (!MEMBER_NAME.test(name))
       return { path, message: `member name ${JSON.stringify(name.slice(0, 80))} is not allowed` };
-    const problem = check(member, at, depth + 1);
+    const problem = check(member, at, within);
     if (problem !== undefined) return problem;
   }
   return undefined;

@@ -9,9 +9,11 @@ export function countCharacters(text: string): number {
 
 /** What keeps `text` from being a statement's text: checked at the edge, never normalised. Undefined when it is fine. */
 export function textProblem(text: string, charactersMax: number): string | undefined {
-  // UTF-16 units bound the count from above, so long input is refused before it is walked.
-  if (text.length > 2 * charactersMax || countCharacters(text) > charactersMax)
-    return `text longer than ${charactersMax} characters`;
+  // UTF-16 units bound the count from above: long input is refused, and short input passes, before it is walked.
+  const tooLong =
+    text.length > 2 * charactersMax ||
+    (text.length > charactersMax && countCharacters(text) > charactersMax);
+  if (tooLong) return `text longer than ${charactersMax} characters`;
   if (LONE_SURROGATE.test(text)) return 'text holds half of a surrogate pair';
   if (text.normalize('NFC') !== text) return 'text is not in Unicode normal form C';
   return undefined;

@@ -66,7 +66,8 @@ export function wordsForMarkdown(text: string): string {
 
 /** One foreign name in a line of ours: quoted, shortened, hidden characters spelled out. */
 export function quoteWord(text: string, charactersMax = 80): string {
-  const characters = Array.from(text.replaceAll('\n', '⏎'));
+  // Cut first: of a name of megabytes no more is looked at than is shown.
+  const characters = Array.from(text.slice(0, 2 * charactersMax + 2).replaceAll('\n', '⏎'));
   const shown = characters.slice(0, charactersMax).join('');
   return `"${visible(shown)}${characters.length > charactersMax ? '…' : ''}"`;
 }

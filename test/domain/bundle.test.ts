@@ -86,6 +86,13 @@ describe('what may be in a bundle', () => {
     expect(bundleProblems([worker, file('public/index.html')])).toEqual([]);
   });
 
+  test('too many files are counted, and wrong names are not compared with each other', () => {
+    const wrong = Array.from({ length: 1_001 }, () => file('../a'));
+    expect(bundleProblems(wrong)).toEqual(['1001 files, at most 1000 are allowed']);
+    // Twice the same, and no entry: said when every name is one.
+    expect(bundleProblems(wrong.slice(-2)).every((problem) => problem.includes('dot'))).toBe(true);
+  });
+
   test('no name makes the check crash', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (path) => {

@@ -99,8 +99,16 @@ describe('canonical form', () => {
     ['a Map', { a: new Map() }],
     ['a hole in an array', { a: [, 1] }], // prettier-ignore
     ['a symbol', { [Symbol('s')]: 1 }],
+    ['an array with a member', { a: Object.assign([1], { constructor: {} }) }],
     ['a value with toJSON', { a: 1, toJSON: () => 'else' }],
   ])('%s is refused instead of turned into something else', (_, value) => {
     expect(reasonOf(() => canonicalize(value))).toBe('malformed');
+  });
+
+  test('a value of more than 2 MiB is given up while it is walked', () => {
+    // What comes last is never reached: it would be refused in other words.
+    const large = [Array<string>(2_100).fill('a'.repeat(2_000)), null];
+    expect(checkSubset(large)).toEqual({ path: '', message: 'larger than 2097152 characters' });
+    expect(checkSubset(large.slice(1))?.message).toContain('null');
   });
 });
