@@ -13,7 +13,8 @@ const TEXT_CHARACTERS_MAX = 2_000;
 const MEMBER_NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 /**
  * A value of more characters than this is no document of ours, which are of 256 KiB at most, a site's manifest of some
- * 600 KB: it is given up while it is walked. Each value weighs more than a short one has characters: walking it takes its time too.
+ * 600 KB: it is given up while it is walked. Each value weighs more than a short one has characters: a walk takes its time
+ * too.
  */
 const SIZE_MAX = 2 * 1024 * 1024;
 const VALUE_SIZE = 32;
