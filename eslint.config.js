@@ -41,6 +41,8 @@ const ALLOWED = {
       'jose',
       'qs',
       'acorn',
+      // Signs what the stand-in calls out, by the package's own scheme.
+      'stripe',
       'zod',
       'node:*',
     ],

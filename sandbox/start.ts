@@ -5,6 +5,7 @@ import { startEdge } from './edge/start-edge.js';
 import { startIssuer } from './issuer/start-issuer.js';
 import type { Issuer } from './issuer/start-issuer.js';
 import { stripeProvider } from './stripe/provider.js';
+import { startWebhooks } from './stripe/webhooks.js';
 
 export interface SandboxOptions {
   /** Holds the worlds and the secrets: mode 0700, made if it is not there. */
@@ -60,6 +61,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
       ],
       people: issuing.people,
     });
+    const stopWebhooks = startWebhooks(ground.worlds);
     return {
       apiUrl: running.apiUrl,
       controlUrl: running.controlUrl,
@@ -68,6 +70,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
       issuerUrl: issuing.url,
       operatorPassword: issuing.operatorPassword,
       close: async () => {
+        await stopWebhooks();
         await running.close();
         await issuing.close();
         await edge.close();

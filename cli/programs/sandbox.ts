@@ -33,6 +33,7 @@ async function main(): Promise<void> {
       'edge-port': { type: 'string' },
       'issuer-port': { type: 'string' },
       audience: { type: 'string' },
+      'webhook-url': { type: 'string' },
     },
   });
   const { dataDir } = loadConfig({
@@ -41,7 +42,7 @@ async function main(): Promise<void> {
     args: values.data === undefined ? {} : { data: values.data },
   });
   prepareDataFolder(dataDir);
-  openSecrets(dataDir);
+  const { webhookSecret } = openSecrets(dataDir);
   const sandboxDir = path.join(dataDir, 'sandbox');
   const running = await startSandbox({
     dataDir: sandboxDir,
@@ -61,6 +62,13 @@ async function main(): Promise<void> {
     email: 'platform@example.com',
     name: 'the platform itself',
   });
+  // Our server takes what the stand-in for Stripe calls out, by the data folder's own secret.
+  if (values['webhook-url'] !== undefined)
+    await new SandboxControl(running).people('main', {
+      do: 'add-webhook-endpoint',
+      url: values['webhook-url'],
+      secret: webhookSecret,
+    });
   // One person can sign in from the start; a password of theirs lies where only they can read it.
   writePrivateFile(operatorPasswordFile(dataDir), `${running.operatorPassword}\n`);
   const { apiUrl, controlUrl, edgeUrl, issuerUrl } = running;

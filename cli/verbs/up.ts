@@ -57,7 +57,10 @@ async function up(context: Context, options: UpOptions): Promise<ExitCode> {
 export async function startEmbedded(
   context: Context,
   fresh: boolean,
-  made: (ports: StackPorts) => ServiceSpec[] = (ports) => [...services(ports), serving(ports)],
+  made: (ports: StackPorts) => ServiceSpec[] = (ports) => [
+    ...services(ports).map((one) => calling(one, ports)),
+    serving(ports),
+  ],
 ): Promise<Stack> {
   const { config } = context;
   return startStack({
@@ -110,6 +113,13 @@ export function services(
 export function serving(ports: StackPorts, program: string = PROGRAMS.server): ServiceSpec {
   const args = ['--port', String(ports.server), '--metrics-port', String(ports.serverMetrics)];
   return { name: 'server', file: process.execPath, args: [program, ...args] };
+}
+
+/** Where a server runs, the stand-in for Stripe calls out to it. */
+export function calling(service: ServiceSpec, ports: StackPorts): ServiceSpec {
+  if (service.name !== 'sandbox') return service;
+  const url = `http://localhost:${ports.server}/webhooks/stripe`;
+  return { ...service, args: [...service.args, '--webhook-url', url] };
 }
 
 async function announce(context: Context, stack: Stack): Promise<void> {

@@ -55,6 +55,7 @@ export class World {
   #nextSeq = 1;
   /** What is on disk: a world that did not change since is not written again. */
   #saved = '';
+  #revision = 0;
   #writing: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
 
@@ -68,6 +69,11 @@ export class World {
     this.#faults = new FaultPlan(this.#file.faults);
     this.requests.push(...readRequests(this.#requestsPath));
     this.#nextSeq = (this.requests.at(-1)?.seq ?? 0) + 1;
+  }
+
+  /** Grows whenever something changed and was saved: whoever looks again knows that it is worth it. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Virtual now in ms since the epoch: the real clock plus what the control port advanced. */
@@ -102,6 +108,11 @@ export class World {
     const made = make();
     this.#file.slots[name] = made;
     return made;
+  }
+
+  /** The same if it was made before: looking makes nothing. */
+  peek<T extends object>(name: string): T | undefined {
+    return this.#file.slots[name] as T | undefined;
   }
 
   /** A fresh id: `prefix` and 24 random letters and digits. */
@@ -157,6 +168,7 @@ export class World {
     await writeFile(`${this.#path}.new`, text, { mode: 0o600 });
     await rename(`${this.#path}.new`, this.#path);
     this.#saved = text;
+    this.#revision += 1;
   }
 }
 

@@ -15,6 +15,7 @@ import { StripeProblem } from './problem.js';
 import { addPlan, livingCustomer, stripeState } from './state.js';
 import type { StripeState } from './state.js';
 import { settleStatus } from './subscription-life.js';
+import { webhookPeople } from './webhooks.js';
 
 const card = z.enum(CARDS);
 const verb = { do: z.string() };
@@ -187,6 +188,7 @@ export const stripePeople: Readonly<Record<string, PersonAction>> = {
   ),
   'settle-refund': settleRefund,
   'set-choice': setChoice,
+  ...webhookPeople,
 };
 
 /**

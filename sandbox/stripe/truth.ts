@@ -3,6 +3,7 @@ import type { World } from '../core/world.js';
 import { stripeState } from './state.js';
 import type { StripeState } from './state.js';
 import { passTime } from './subscription-life.js';
+import { webhookTruth } from './webhooks.js';
 
 /** The metadata member under which callers leave their marker. */
 const MARKER = 'countersign_effect';
@@ -89,5 +90,6 @@ export function stripeTruth(world: World): ProviderTruth {
       feesMinor: sum(movements.map(({ fee }) => fee)),
     },
     choices: state.choices,
+    ...webhookTruth(world),
   };
 }

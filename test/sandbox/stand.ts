@@ -6,6 +6,7 @@ import { SandboxControl } from '../../sandbox/control-client.js';
 import type { WorldCredentials } from '../../sandbox/core/credentials.js';
 import { mintCredentials } from '../../sandbox/core/credentials.js';
 import { openGround, runProviders } from '../../sandbox/core/run.js';
+import type { Worlds } from '../../sandbox/core/world.js';
 import { stripeProvider } from '../../sandbox/stripe/provider.js';
 
 /** The Stripe stand-in alone, on free ports over a folder of its own. */
@@ -14,6 +15,7 @@ export interface Stand {
   readonly controlUrl: string;
   readonly control: SandboxControl;
   readonly dataDir: string;
+  readonly worlds: Worlds;
   credentials(world: string): WorldCredentials;
   close(): Promise<void>;
 }
@@ -33,6 +35,7 @@ export async function startStand(): Promise<Stand> {
     apiUrl,
     controlUrl,
     dataDir,
+    worlds: ground.worlds,
     control: new SandboxControl({ controlUrl, controlToken: CONTROL_TOKEN }),
     credentials: (world) => mintCredentials(ground.secret, world),
     close: async () => {
