@@ -56,3 +56,20 @@ export function sessionOf({ holder, token }: Caller): Session & { readonly perso
     signedInMs: token.signedInMs,
   };
 }
+
+/** The same, if they signed in lately: a sign-in that was renewed for days is somebody's who may have left it open. @throws Problem 403 */
+export function freshSessionOf(
+  caller: Caller,
+  withinMs: number,
+  nowMs: number,
+): ReturnType<typeof sessionOf> {
+  const session = sessionOf(caller);
+  // guard: how old the sign-in itself is, not the token that was renewed since.
+  if (nowMs - session.signedInMs > withinMs)
+    throw new Problem(
+      403,
+      'session-too-old',
+      `sign in again: for this a sign-in is at most ${withinMs / 60_000} minutes old`,
+    );
+  return session;
+}

@@ -7,10 +7,13 @@ import type { DecisionVerdict } from '../gateway/contract.js';
 import { recordWord } from '../gateway/break-glass.js';
 import { recordSessionReject } from '../gateway/session-reject.js';
 import { parseJson } from './body.js';
-import { sessionOf } from './caller.js';
+import { freshSessionOf, sessionOf } from './caller.js';
 import { Problem } from './problem.js';
 import type { Asked, Handler } from './routes.js';
 import { bodyAs, runSeen } from './routes-runs.js';
+
+/** A word without a signature stands on the sign-in alone: one of a working day, not of last week. In ms. */
+const UNSIGNED_MAX_MS = 12 * 3_600_000;
 
 /** What a person who has signed in may say without a key: no. There is no such form of an approve. */
 const rejectSchema = z.strictObject({
@@ -45,6 +48,7 @@ async function recorded(asked: Asked) {
   const signed = typeof body === 'object' && body !== null && 'signature' in body;
   if (!signed) {
     const reject = bodyAs(rejectSchema, asked);
+    freshSessionOf(asked.caller, UNSIGNED_MAX_MS, asked.parts.nowMs());
     const verdict = await recordSessionReject(gateway, runId, { session, reject });
     return { row, verdict, wake: wakeOf(asked, session.sessionId, reject) };
   }

@@ -3,6 +3,7 @@ import type { ServerParts } from './parts.js';
 import { postBundle } from './routes-bundles.js';
 import { postDecision } from './routes-decisions.js';
 import { getGate, getMe, getRun, getRuns, postRun } from './routes-runs.js';
+import { getKeys, postKey, postKeyApproval } from './routes-keys.js';
 import { postRunStop, postStop } from './routes-stops.js';
 import { openApiOf } from './openapi.js';
 import { postStripe } from './webhook.js';
@@ -142,6 +143,33 @@ export const ROUTES: readonly Route[] = [
       'an agent over itself and its runs; a person over what they answer for, approvers over all',
     summary: 'Stops a scope',
     handle: postStop,
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/keys',
+    who: ['person'],
+    bodyBytesMax: NO_BODY,
+    guard: 'one’s own keys; what waits, for those who admit keys',
+    summary: 'Keys of the caller, and what a ceremony needs',
+    handle: getKeys,
+  },
+  {
+    method: 'POST',
+    path: '/api/v1/keys',
+    who: ['person'],
+    bodyBytesMax: 64 * KIB,
+    guard: 'the new key’s own signature; one’s own key, in a sign-in of at most five minutes',
+    summary: 'Asks for a key to be admitted',
+    handle: postKey,
+  },
+  {
+    method: 'POST',
+    path: '/api/v1/keys/:enrolment/approvals',
+    who: ['person'],
+    bodyBytesMax: 64 * KIB,
+    guard: 'a key administrator’s own signature, never over a key of their own',
+    summary: 'Admits a key that waits',
+    handle: postKeyApproval,
   },
   {
     method: 'POST',

@@ -105,6 +105,10 @@ export const COVERED: Readonly<Record<string, Readonly<Record<string, Where>>>> 
   routes: {
     'POST /api/v1/runs/:run/decisions': rows('http'),
     'POST /api/v1/runs': file('test/server/server.test.ts'),
+    ...all(
+      ['POST /api/v1/keys', 'POST /api/v1/keys/:enrolment/approvals'],
+      file('test/server/passkey.test.ts'),
+    ),
     'POST /api/v1/bundles': none('stores bytes under their digest; a gate names the digest'),
     'POST /api/v1/runs/:run/stop': SAFE,
     'POST /api/v1/stops': SAFE,

@@ -26,6 +26,7 @@ export interface Ground {
   readonly house: House;
   readonly issuer: Issuer;
   readonly server: RunningServer;
+  readonly publicUrl: string;
   /** Runs whose workflow was started, and messages that runs were told. */
   readonly started: string[];
   readonly told: { readonly run: string; readonly what: string }[];
@@ -50,7 +51,8 @@ export interface Ground {
 
 let keys = 0;
 
-export async function openGround(): Promise<Ground> {
+/** `name`: under which the server answers; passkeys need one that is no address. */
+export async function openGround({ name = '127.0.0.1' } = {}): Promise<Ground> {
   const dataDir = mkdtempSync(join(tmpdir(), 'countersign-server-'));
   const house = await openHouse();
   const issuer = await startIssuer({ dataDir, port: 0, audience: AUDIENCE });
@@ -68,12 +70,19 @@ export async function openGround(): Promise<Ground> {
       stop: () => note(runId, 'stop'),
     }),
   } as unknown as ServerParts['temporal'];
+  const publicAt = (origin: string): string => `http://${name}:${new URL(origin).port}`;
   const server = await startServer({
     host: '127.0.0.1',
     port: 0,
     healthPort: 0,
     partsAt: (origin) => ({
-      gateway: house.parts,
+      gateway: {
+        ...house.parts,
+        trust: {
+          rootKeys: [],
+          relyingParty: { rpId: name, origins: [publicAt(origin)] },
+        },
+      },
       temporal,
       verify: createVerifier({
         issuers: [issuer.url],
@@ -82,7 +91,7 @@ export async function openGround(): Promise<Ground> {
         keysEveryMs: 0,
       }),
       webhook: { secrets: [WEBHOOK_SECRET], livemode: false },
-      publicUrl: origin,
+      publicUrl: publicAt(origin),
       audience: AUDIENCE,
       issuers: [issuer.url],
       cliClientId: 'countersign-cli',
@@ -90,8 +99,9 @@ export async function openGround(): Promise<Ground> {
       nowMs: Date.now,
     }),
   });
-  const order = (name: string, body: Record<string, unknown> = {}): unknown =>
-    issuer.people[name]?.(new World(dataDir, 'main'), { do: name, ...body });
+  const publicUrl = publicAt(server.url);
+  const order = (doing: string, body: Record<string, unknown> = {}): unknown =>
+    issuer.people[doing]?.(new World(dataDir, 'main'), { do: doing, ...body });
   const link = (sub: string, holder: { person: string } | { agent: string }): Promise<unknown> =>
     house.db
       .transaction()
@@ -106,9 +116,9 @@ export async function openGround(): Promise<Ground> {
     .execute();
   await link('launch-agent', { agent: 'launch-agent' });
   await link('other-agent', { agent: 'other-agent' });
-  for (const name of ['ada', 'bob', 'owner']) await link(name, { person: `p_${name}` });
+  for (const sub of ['ada', 'bob', 'owner']) await link(sub, { person: `p_${sub}` });
   return {
-    ...{ house, issuer, server, started, told, logged, order },
+    ...{ house, issuer, server, publicUrl, started, told, logged, order },
     agentToken: async (clientId, resource) => {
       const { secret } = order('issuer-client', { clientId }) as { secret: string };
       return clientToken({
@@ -128,7 +138,7 @@ export async function openGround(): Promise<Ground> {
     },
     ask: async (method, path, { body, headers, key, token } = {}) => {
       keys += 1;
-      const answer = await fetch(`${server.url}${path}`, {
+      const answer = await fetch(`${publicUrl}${path}`, {
         method,
         headers: {
           connection: 'close',
