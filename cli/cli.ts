@@ -3,6 +3,7 @@ import { UsageError } from '../config/errors.js';
 import { EXIT, explain, type ExitCode } from './explain.js';
 import { openContext, type CommonOptions, type Connect, type Context } from './context.js';
 import type { Io } from './io.js';
+import { checkServer, OVER_SERVER, verbOf } from './server-verbs.js';
 
 type Work<Arguments extends readonly unknown[]> = (
   context: Context,
@@ -192,6 +193,7 @@ function verbsOf(parent: Command, making: Making): Verbs {
         const given = args.slice(0, -1) as unknown as Arguments;
         const options = command.optsWithGlobals<CommonOptions>();
         const context = openContext(making.io, options, making.connect);
+        checkServer(command, options, context);
         try {
           making.done(await work(context, ...given));
         } finally {
@@ -204,11 +206,14 @@ function verbsOf(parent: Command, making: Making): Verbs {
 function withCommonOptions(command: Command, example: string): void {
   const common = (flags: string, description: string): Option =>
     new Option(flags, description).helpGroup('Common options:');
+  const overServer = OVER_SERVER.has(verbOf(command));
   command
     .addOption(common('--json', 'one JSON document on stdout, nothing else'))
     .addOption(common('--data <folder>', 'data folder of the stack (or COUNTERSIGN_DATA)'))
     .addOption(common('--config <file>', 'configuration file').hideHelp())
-    .addOption(common('--server <url>', 'a Countersign server').hideHelp())
+    .addOption(
+      common('--server <url>', 'a server, by HTTP (or COUNTERSIGN_SERVER)').hideHelp(!overServer),
+    )
     .addOption(common('--debug', 'show where an unexpected fault came from').hideHelp())
     .addHelpOption(common('-h, --help', 'show this'))
     .addHelpText('after', `\nExample:\n  ${example.split('\n').join('\n  ')}\n`);

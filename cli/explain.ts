@@ -1,4 +1,5 @@
 import { GateNotTrue } from '../client/decision.js';
+import { HttpUnreachable, ServerRefused, SignInRefused } from '../client/http/errors.js';
 import {
   FileRefused,
   NoTerminal,
@@ -11,7 +12,9 @@ import {
 import { Interrupted } from '../client/terminal.js';
 import { UnreachableError, UsageError } from '../config/errors.js';
 import { Failure, type FailureCode } from '../domain/errors.js';
+import { visible } from '../domain/untrusted.js';
 import { asStoreFailure } from '../store/failures.js';
+import { saidOfRefusal } from './over-server.js';
 
 export const EXIT = { done: 0, otherwise: 1, usage: 2, unreachable: 3 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -78,7 +81,32 @@ export function explain(error: unknown): Explained {
   if (known instanceof GateNotTrue) return said(EXIT.otherwise, 'GATE_NOT_TRUE');
   if (known instanceof Interrupted || known.message === 'interrupted')
     return said(EXIT.otherwise, 'INTERRUPTED', 'interrupted; what runs in Temporal goes on');
-  return ofInfrastructure(known) ?? unexpected(`${known.name}: ${firstLine(known.message)}`);
+  return (
+    ofServer(known) ??
+    ofInfrastructure(known) ??
+    unexpected(`${known.name}: ${firstLine(known.message)}`)
+  );
+}
+
+/** What came over HTTP is of somebody else's making: shown without what a terminal would obey. */
+function ofServer(error: Error): Explained | undefined {
+  if (error instanceof HttpUnreachable)
+    return {
+      message: `${visible(error.message)}.`,
+      exitCode: EXIT.unreachable,
+      code: 'UNREACHABLE',
+    };
+  if (error instanceof SignInRefused)
+    return {
+      message: `not signed in: ${visible(error.message)} (${visible(error.code)})`,
+      exitCode: EXIT.otherwise,
+      code: 'SIGN_IN_REFUSED',
+    };
+  if (!(error instanceof ServerRefused)) return undefined;
+  const code = error.code.toUpperCase().replaceAll(/[^A-Z0-9]+/g, '_');
+  const wrong = [400, 401, 404, 413, 415, 422].includes(error.status);
+  const exitCode = error.status >= 500 ? EXIT.unreachable : wrong ? EXIT.usage : EXIT.otherwise;
+  return { message: visible(saidOfRefusal(error)), exitCode, code };
 }
 
 function ofFailure({ code, message }: Failure): Explained {

@@ -10,7 +10,10 @@ import { visible } from '../domain/untrusted.js';
  * Follows a run until it ends or rests (stuck, held): a block that is redrawn on a terminal, else one plain line
  * for each change. Both on stderr; the last state is the result.
  */
-export async function follow(context: Context, handle: RunHandle): Promise<RunState> {
+export async function follow(
+  context: Context,
+  handle: Pick<RunHandle, 'watch'>,
+): Promise<RunState> {
   const draw = context.io.errIsTerminal && !context.json ? redrawing(context) : lineByLine(context);
   let troubled = false;
   let rested: RunState | undefined;

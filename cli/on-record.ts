@@ -1,5 +1,5 @@
 import type { RunListing } from '../client/client.js';
-import { hasEnded } from '../client/run-handle.js';
+import { hasEnded } from '../client/watch-run.js';
 import type { RunState } from '../domain/plan.js';
 import { endsOnRecord } from '../store/overview.js';
 import { ENDS } from '../domain/steps.js';

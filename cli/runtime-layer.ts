@@ -1,4 +1,5 @@
-import { hasEnded, type RunHandle } from '../client/run-handle.js';
+import { type RunHandle } from '../client/run-handle.js';
+import { hasEnded } from '../client/watch-run.js';
 import { RunUnknown } from '../client/errors.js';
 import { endsOnRecord } from '../store/overview.js';
 import type { Context } from './context.js';

@@ -3,6 +3,7 @@ import { TEMPORAL_VERBS, type TemporalVerb } from './temporal-verbs.js';
 import { registerCases } from './verbs/cases.js';
 import { registerInbox } from './verbs/inbox.js';
 import { registerLedger } from './verbs/ledger.js';
+import { registerLogin } from './verbs/login.js';
 import { registerPlan } from './verbs/plan.js';
 import { registerPolicy } from './verbs/policy.js';
 import { registerPretend } from './verbs/pretend.js';
@@ -35,6 +36,7 @@ export const LIGHT_REGISTERS: readonly Register[] = [
   registerRegister,
   registerPolicy,
   registerServices,
+  registerLogin,
   registerProcesses,
   registerPretend,
 ];

@@ -5,6 +5,7 @@ import { registerBreakGlass } from './verbs/break-glass.js';
 import { registerDecide } from './verbs/decide.js';
 import { registerInbox } from './verbs/inbox.js';
 import { registerLedger } from './verbs/ledger.js';
+import { registerLogin } from './verbs/login.js';
 import { registerPlan } from './verbs/plan.js';
 import { registerPolicy } from './verbs/policy.js';
 import { registerPretend } from './verbs/pretend.js';
@@ -40,6 +41,7 @@ export const REGISTERS: readonly Register[] = [
   registerRegister,
   registerPolicy,
   registerServices,
+  registerLogin,
   registerProcesses,
   registerPretend,
 ];

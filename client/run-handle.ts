@@ -9,7 +9,6 @@ import type { GateWord } from '../domain/break-glass-documents.js';
 import type { ResolveMessage, ResumeMessage, StopMessage } from '../domain/documents.js';
 import { workflowIdOf, type RunId } from '../domain/ids.js';
 import type { RunState } from '../domain/plan.js';
-import { ENDS } from '../domain/steps.js';
 import {
   decideSignal,
   decideUpdate,
@@ -20,6 +19,7 @@ import {
 } from '../workflows/messages.js';
 import { NoWorker, RunUnknown } from './errors.js';
 import { inCharge, isNoAnswer, resultOf, stateOf } from './run-state.js';
+import { watchBy, type WatchOptions } from './watch-run.js';
 
 /** Everything that can be asked of, or told to, one run. Methods throw RunUnknown where there is no such run. */
 export interface RunHandle {
@@ -42,16 +42,7 @@ export interface RunHandle {
   describe(): Promise<{ readonly status: string; readonly startedAt: Date }>;
 }
 
-export interface WatchOptions {
-  /** How often to ask, in ms. */
-  readonly everyMs?: number;
-  readonly signal?: AbortSignal;
-  /** Called when a question got no answer; asking goes on. */
-  readonly onTrouble?: (message: string) => void;
-}
-
 const UPDATE_DEADLINE_MS = 20_000;
-const WATCH_EVERY_MS = 400;
 
 /** A handle by run id; nothing is asked of the server until a method is called. */
 export function runHandle(client: WorkflowClient, runId: RunId): RunHandle {
@@ -65,7 +56,7 @@ export function runHandle(client: WorkflowClient, runId: RunId): RunHandle {
     decide: (message) => known(() => handle.signal(decideSignal, message)),
     decideNow: (message) => known(() => decideNow(client, handle, runId, message)),
     state,
-    watch: (onChange, options) => watch({ runId, handle, state, onChange }, options ?? {}),
+    watch: (onChange, options) => watchBy({ state, onChange }, options ?? {}),
     stop: (message) => known(() => handle.signal(stopSignal, message)),
     resolve: (message) =>
       known(async () => (await inCharge(client, handle, runId)).signal(resolveSignal, message)),
@@ -106,60 +97,4 @@ async function decideNow(
     if (isNoAnswer(error)) throw new NoWorker(runId);
     throw error;
   }
-}
-
-interface Watched {
-  readonly runId: RunId;
-  readonly handle: WorkflowHandle;
-  readonly state: () => Promise<RunState>;
-  readonly onChange: (state: RunState) => void;
-}
-
-async function watch(of: Watched, options: WatchOptions): Promise<RunState> {
-  let last = '';
-  const tell = (state: RunState): RunState => {
-    const shown = fingerprint(state);
-    if (shown !== last) of.onChange(state);
-    last = shown;
-    return state;
-  };
-  for (;;) {
-    options.signal?.throwIfAborted();
-    const state = await of.state().catch((error: unknown) => {
-      if (error instanceof RunUnknown) throw error;
-      options.onTrouble?.(error instanceof Error ? error.message : String(error));
-      return undefined;
-    });
-    if (state !== undefined) {
-      tell(state);
-      if (hasEnded(state)) return state;
-    }
-    await pause(options.everyMs ?? WATCH_EVERY_MS, options.signal);
-  }
-}
-
-/** What counts as a change: not the seconds that tick away at an open gate. */
-function fingerprint(state: RunState): string {
-  return JSON.stringify(state, (name, value: unknown) =>
-    name === 'expiresInMs' ? undefined : value,
-  );
-}
-
-/** Has the run ended, one way or another? */
-export function hasEnded(state: RunState): boolean {
-  return ENDS.some((end) => end === state.phase);
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort);
-      resolve();
-    }, ms);
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-  });
 }

@@ -40,7 +40,7 @@ export function bodyAs<T>(
   );
 }
 
-export const getMe: Handler = ({ caller }) => {
+export const getMe: Handler = ({ caller, parts }) => {
   const { holder, name, token } = caller;
   const { signedInMs } = token;
   return Promise.resolve({
@@ -48,6 +48,7 @@ export const getMe: Handler = ({ caller }) => {
     json: {
       kind: holder.kind,
       id: name.slice(name.indexOf('/') + 1),
+      instance: parts.gateway.instance,
       ...(signedInMs === undefined ? {} : { signedInAt: new Date(signedInMs).toISOString() }),
     },
   });

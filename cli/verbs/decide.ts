@@ -1,11 +1,13 @@
 import { signDecision } from '../../client/decision.js';
+import { UsageError } from '../../config/errors.js';
 import { parseRunId } from '../../domain/ids.js';
-import { databaseNow } from '../../store/clock.js';
-import { keyOption, ownerOf, unlock } from '../approver.js';
-import { confirm, gateToDecide, printWord, sendWord, showCard } from '../at-gate.js';
+import type { RunId } from '../../domain/ids.js';
+import { keyOption, unlock } from '../approver.js';
+import { confirm, printWord, showCard } from '../at-gate.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import type { ExitCode } from '../explain.js';
+import { gateRoad, sendOverServer } from '../gate-roads.js';
 import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
 interface DecideOptions {
@@ -55,12 +57,15 @@ async function decide(
   options: DecideOptions,
 ): Promise<ExitCode> {
   const runId = parseRunId(run);
+  if (decision === 'reject' && options.key === undefined && context.config.server !== undefined)
+    return rejectUnsigned(context, runId, options);
   const file = keyOption(options, `countersign ${decision} ${run}`);
   // Before anything is asked of the person: is there somebody to ask, and something to decide?
   const terminal = context.io.openTerminal();
   try {
-    const person = await ownerOf(context, file);
-    const { verified, expiresInMs } = await gateToDecide(context, runId, options.gate);
+    const road = gateRoad(context);
+    const person = await road.approver(file);
+    const { verified, expiresInMs } = await road.gate(runId, options.gate);
     showCard(context, terminal, verified, expiresInMs);
     if (decision === 'approve') await confirm(terminal, verified);
     const key = await unlock(context, terminal, file);
@@ -70,15 +75,39 @@ async function decide(
         decision,
         approver: person.personId,
         surface: options.print === true ? 'offline' : 'cli',
-        decidedAt: (await databaseNow(await context.database())).toISOString(),
+        decidedAt: (await road.now()).toISOString(),
         ...(options.reason === undefined ? {} : { reason: options.reason }),
       },
       key,
     );
     if (options.print === true) return printWord(context, verified, message);
-    const client = await context.client();
     const done = decision === 'approve' ? 'approved' : 'rejected';
-    return await sendWord(context, client.run(runId), message, `${person.name} ${done}`);
+    return await road.send(runId, message, `${person.name} ${done}`);
+  } finally {
+    terminal.close();
+  }
+}
+
+/** A person who has signed in at a server says no without a key. There is no such way to say yes. */
+async function rejectUnsigned(
+  context: Context,
+  runId: RunId,
+  { gate, reason = '', print }: DecideOptions,
+): Promise<ExitCode> {
+  if (print === true)
+    throw new UsageError({
+      what: 'without --key there is no signed decision that could be printed',
+      remedy: 'Add --key FILE, or leave --print out',
+    });
+  const terminal = context.io.openTerminal();
+  try {
+    const { verified, expiresInMs } = await gateRoad(context).gate(runId, gate);
+    showCard(context, terminal, verified, expiresInMs);
+    const word = {
+      ...{ gateId: verified.gate.gateId, actionDigest: verified.digest },
+      ...{ decision: 'reject' as const, reason },
+    };
+    return await sendOverServer(context, { runId, word, said: 'rejected' });
   } finally {
     terminal.close();
   }

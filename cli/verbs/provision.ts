@@ -1,9 +1,12 @@
+import { UsageError } from '../../config/errors.js';
 import { parseRunId } from '../../domain/ids.js';
 import type { Register } from '../cli.js';
 import type { Context } from '../context.js';
 import { EXIT, type ExitCode } from '../explain.js';
 import { exitCodeOf, follow } from '../follow.js';
+import { runOverServer, signedIn } from '../over-server.js';
 import { loadRequest, registered, requireBundle, storeSite } from '../request.js';
+import type { LoadedRequest } from '../request.js';
 import { fields } from '../style.js';
 import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
@@ -39,6 +42,7 @@ async function provision(
   // Everything that can be wrong with the call comes out before anything is reached or written.
   const loaded = loadRequest(context, file);
   if (options.runId !== undefined) parseRunId(options.runId);
+  if (context.config.server !== undefined) return provisionOverServer(context, loaded, options);
   const client = await context.startingClient(options.serviceKey);
   await requireBundle(context, loaded);
   const request = await registered(context, loaded.request);
@@ -66,6 +70,42 @@ async function provision(
       ],
       '  ',
     ),
+  ]);
+  return EXIT.done;
+}
+
+/** The token says who asks: the server admits the run for that agent, and has it started. */
+async function provisionOverServer(
+  context: Context,
+  { request, site }: LoadedRequest,
+  { runId: wanted, serviceKey, watch }: ProvisionOptions,
+): Promise<ExitCode> {
+  if (serviceKey !== undefined)
+    throw new UsageError({
+      what: '--service-key signs for a stack of one’s own, and a server asks for a token',
+      remedy: 'Sign in with: countersign login --client ID --secret-file FILE, and leave it out',
+    });
+  const { api, login } = await signedIn(context);
+  if (login.kind !== 'agent')
+    throw new UsageError({
+      what: `you are signed in as ${login.kind} ${login.id}, and over a server only agents ask for runs`,
+      remedy: 'Sign in as one with: countersign login --client ID --secret-file FILE',
+    });
+  if (site !== undefined) await api.storeSite(site);
+  const started = await api.start({
+    request,
+    ...(wanted === undefined ? {} : { runId: wanted }),
+  });
+  const runId = parseRunId(started.runId);
+  if (watch === true) {
+    context.tell(`Run ${runId}`);
+    const state = await follow(context, runOverServer(context, runId));
+    context.print(state, []);
+    return exitCodeOf(state);
+  }
+  context.print({ runId }, [
+    `Started ${context.style.bold(runId)}: ${request.domain.name}, ${request.environment}, up to ${request.budget}`,
+    ...fields(context.style, [['follow it', `countersign watch ${runId}`]], '  '),
   ]);
   return EXIT.done;
 }

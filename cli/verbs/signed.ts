@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { signResolve, signResume } from '../../client/decision.js';
 import { RunUnknown } from '../../client/errors.js';
-import { hasEnded } from '../../client/run-handle.js';
+import { hasEnded } from '../../client/watch-run.js';
 import type { RunHandle } from '../../client/run-handle.js';
 import type { RunState } from '../../domain/plan.js';
 import { UsageError } from '../../config/errors.js';

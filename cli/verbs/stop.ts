@@ -18,6 +18,7 @@ import { EXIT, type ExitCode } from '../explain.js';
 import { disobeying, tellRuns } from '../runtime-layer.js';
 import type { Told } from '../runtime-layer.js';
 import { scopeOf, type ScopeOptions } from '../scope.js';
+import { stopOverServer } from '../stop-over-server.js';
 import { fields } from '../style.js';
 import { TEMPORAL_VERBS } from '../temporal-verbs.js';
 
@@ -66,6 +67,14 @@ async function stop(context: Context, options: StopOptions): Promise<ExitCode> {
       what: `nobody subscribes at ${asked.slice('provider/'.length)}`,
       remedy: 'Subscriptions are at stripe: give --provider stripe, or another scope',
     });
+  if (context.config.server !== undefined) {
+    if (pauses)
+      throw new UsageError({
+        what: '--pause-subscriptions does not go over a server',
+        remedy: 'Leave it out, or stop where the stack is, without --server',
+      });
+    return stopOverServer(context, asked, { reason: options.reason, mode: modeOf(options) });
+  }
   const scope = await registerScope(context, asked);
   const db = await context.database();
   const door = createDoor(db);

@@ -6,7 +6,7 @@ const VERBS = (
   'up, demo, provision FILE, runs, show RUN, watch RUN, why RUN, inbox, approve RUN, reject RUN, withdraw RUN, stop, resume, resolve RUN, ' +
   'plan FILE, ledger, cases list, cases show ID, cases close ID, reconcile, status, doctor, keys new FILE, keys enrol FILE, keys revoke KEYID, keys list, keys approve ENROLMENT, people list, people show PERSON, people add PERSON, people deactivate PERSON, people reactivate PERSON, people link PERSON, people unlink PERSON, ' +
   'agents list, agents show ID, agents suspend ID, agents remove ID, agents resume ID, agents own ID, agents rotate ID, delegations list, delegations add, delegations revoke ID, ' +
-  'agents add ID, agents allow ID, agents off ID, agents on ID, break-glass RUN, principals list, principals add EMAIL, principals erase PRINCIPAL, services new ID, services link ID, services unlink ID, services list, services revoke KEYID, ' +
+  'agents add ID, agents allow ID, agents off ID, agents on ID, break-glass RUN, principals list, principals add EMAIL, principals erase PRINCIPAL, services new ID, services link ID, services unlink ID, services list, services revoke KEYID, login, logout, whoami, ' +
   'policy check FILE, policy explain FILE, policy diff OLD NEW, policy activate FILE, policy show, policy history, policy at DATE, worker, sandbox, server, migrate, pretend DOING MEMBERS'
 ).split(', ');
 

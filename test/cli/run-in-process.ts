@@ -22,6 +22,8 @@ export interface Call {
   readonly typed?: readonly string[];
   /** Aborted: whoever called has pressed Ctrl-C. */
   readonly interrupted?: AbortSignal;
+  /** Hears each line of stderr as it is said. */
+  readonly hear?: (text: string) => void;
 }
 
 /** Runs the command line inside this process, with streams and terminal of its own. */
@@ -52,6 +54,7 @@ export async function callCli(args: readonly string[], call: Call = {}): Promise
     },
     err: (text) => {
       streams.err += text;
+      call.hear?.(text);
     },
     openTerminal: () => {
       if (call.typed === undefined) throw new NoTerminal();
