@@ -81,16 +81,16 @@ const booked = () =>
 const cases = () =>
   at.db.selectFrom('cases').select(['kind', 'run_id']).orderBy('case_id').execute();
 
-async function planned(runId: string, principal: string): Promise<RunId> {
-  const change = { domain: { name: `${runId}.club`, years: 1 }, principal };
-  const run = await admitted(at, runId, change);
+async function planned(runId: string): Promise<RunId> {
+  const domain = { name: `${runId}.club`, years: 1 };
+  const run = await admitted(at, runId, { domain, goal: `Put ${domain.name} online` });
   await approved(at, run, 'plan');
   return run;
 }
 
 /** A run that is done; what was charged for it first is its subscription. */
 async function completed(): Promise<RunId> {
-  const run = await planned('superseal', 'owner@example.com');
+  const run = await planned('superseal');
   await upTo(at, run, 'attach-domain');
   await persist(at, () => at.gateway.verify(run));
   expect((await at.gateway.complete(run)).phase).toBe('completed');
@@ -99,7 +99,7 @@ async function completed(): Promise<RunId> {
 
 /** A run that was charged, stopped and unwound: what it paid was given back. */
 async function unwound(): Promise<RunId> {
-  const run = await planned('otter-cove', 'owner@example.com');
+  const run = await planned('otter-cove');
   await upTo(at, run, 'start-subscription');
   await at.gateway.stopRun(run, 'p_ada', 'enough', 'unwind');
   for (const step of (await at.gateway.closeDoor(run, { kind: 'stopped' })).steps)

@@ -11,12 +11,12 @@ const SECOND = 'https://second.example';
 const LIAR = 'https://liar.example';
 const keys: Record<string, CryptoKey> = {};
 const published: Record<string, JWK> = {};
-const algorithms = { ES256: 'ES256', RS256: 'RS256', RS512: 'RS256', ES512: 'ES512' } as const;
+const ALGORITHMS = ['ES256', 'RS256', 'RS512', 'ES512'] as const;
 const asked: string[] = [];
 let verify: VerifyToken;
 
 beforeAll(async () => {
-  for (const name of ['ES256', 'RS256', 'ES512', 'second']) {
+  for (const name of [...ALGORITHMS, 'second']) {
     const pair = await generateKeyPair(name === 'second' ? 'ES256' : name, { extractable: true });
     keys[name] = pair.privateKey;
     // Without an `alg` of their own: what a key may be used for is then only the verifier's to say.
@@ -24,7 +24,7 @@ beforeAll(async () => {
   }
   const documents: Record<string, unknown> = {
     [`${OURS}/.well-known/openid-configuration`]: { issuer: OURS, jwks_uri: `${OURS}/jwks` },
-    [`${OURS}/jwks`]: { keys: ['ES256', 'RS256', 'ES512'].map((name) => published[name]) },
+    [`${OURS}/jwks`]: { keys: ALGORITHMS.map((name) => published[name]) },
     [`${SECOND}/.well-known/openid-configuration`]: { issuer: SECOND, jwks_uri: `${SECOND}/jwks` },
     [`${SECOND}/jwks`]: { keys: [published['second']] },
     [`${LIAR}/.well-known/openid-configuration`]: { issuer: OURS, jwks_uri: `${OURS}/jwks` },
@@ -39,9 +39,9 @@ beforeAll(async () => {
 });
 
 async function token(
-  alg: keyof typeof algorithms,
+  alg: (typeof ALGORITHMS)[number],
   change: JWTPayload = {},
-  kid: string = algorithms[alg],
+  kid: string = alg,
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1_000);
   const claims = { iss: OURS, sub: 'ada', aud: AUDIENCE, iat: now, exp: now + 600, ...change };
