@@ -111,8 +111,8 @@ export class World {
   }
 
   /** The same if it was made before: looking makes nothing. */
-  peek<T extends object>(name: string): T | undefined {
-    return this.#file.slots[name] as T | undefined;
+  peek(name: string): object | undefined {
+    return this.#file.slots[name];
   }
 
   /** A fresh id: `prefix` and 24 random letters and digits. */

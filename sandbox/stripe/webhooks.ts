@@ -45,6 +45,9 @@ const webhooksOf = (world: World): Webhooks =>
     deliveries: [],
   }));
 
+/** The same of a world that has an endpoint, or had; looking makes none. */
+const peekAt = (world: World): Webhooks | undefined => world.peek(SLOT) as Webhooks | undefined;
+
 const endpointSchema = z.strictObject({
   do: z.string(),
   url: z.url({ protocol: /^https?$/ }),
@@ -81,7 +84,7 @@ export const webhookPeople: Readonly<Record<string, PersonAction>> = {
 
 /** What was called out in a world, and what was answered: shown in its truth, without the secret. */
 export function webhookTruth(world: World): { readonly webhooks?: readonly unknown[] } {
-  const webhooks = world.peek<Webhooks>(SLOT);
+  const webhooks = peekAt(world);
   if (webhooks === undefined) return {};
   return {
     webhooks: webhooks.deliveries.map(({ answers, event, nextAt }) => ({
@@ -125,7 +128,7 @@ export function startWebhooks(worlds: Worlds): () => Promise<void> {
 }
 
 async function look(world: World, looked: Map<string, number>, signal: AbortSignal): Promise<void> {
-  const webhooks = world.peek<Webhooks>(SLOT);
+  const webhooks = peekAt(world);
   if (webhooks?.endpoint == null) return;
   const { revision } = world;
   if (looked.get(world.name) !== revision) {

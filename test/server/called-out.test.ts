@@ -51,6 +51,7 @@ interface StripeTruth {
   readonly refunds: readonly { readonly id: string }[];
   readonly webhooks: readonly {
     readonly type: string;
+    readonly object: string;
     readonly answers: readonly number[];
     readonly due: number | null;
   }[];
@@ -59,9 +60,11 @@ const atStripe = async (): Promise<StripeTruth> =>
   (await at.control.truth(at.world)).stripe as unknown as StripeTruth;
 
 /** Waits until every event was sent as often as it should be; answers what was answered. */
-const sent = (wanted: string, times: number): Promise<readonly number[]> =>
+const sent = (wanted: string, times: number, of?: string): Promise<readonly number[]> =>
   eventually(`${wanted}, ${times} times`, async () => {
-    const found = (await atStripe()).webhooks.findLast(({ type }) => type === wanted);
+    const found = (await atStripe()).webhooks.findLast(
+      ({ object, type }) => type === wanted && (of === undefined || object === of),
+    );
     return (found?.answers.length ?? 0) >= times ? found?.answers : undefined;
   });
 
@@ -152,13 +155,13 @@ test('what is signed by somebody else is 400, comes again in vain, and changes n
   await endpoint('whsec_somebody-else-s-secret');
   await turn({ copies: 1, order: 'made' });
   const customer = await at.byHand('POST', '/v1/customers', { email: 'a@example.com' });
-  await at.byHand('POST', '/v1/subscriptions', {
+  const made = (await at.byHand('POST', '/v1/subscriptions', {
     customer: (customer as { id: string }).id,
     'items[0][price]': 'price_starter_monthly',
-  });
-  expect((await sent('customer.subscription.created', 1))[0]).toBe(400);
+  })) as { id: string };
+  expect((await sent('customer.subscription.created', 1, made.id))[0]).toBe(400);
   await at.control.clock(at.world, 10_000);
-  expect(await sent('customer.subscription.created', 2)).toEqual([400, 400]);
+  expect(await sent('customer.subscription.created', 2, made.id)).toEqual([400, 400]);
   await handleWakeups(at.parts, moneyBackReaders);
   expect([await events(), await booked(), await cases()]).toEqual(before);
   const refused = await at.db
