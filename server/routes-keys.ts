@@ -58,8 +58,9 @@ const waitingOf = (row: Row<'key_enrolments'>) => ({
 });
 
 async function admitsKeys({ parts }: Asked, person: string): Promise<boolean> {
-  const { db } = parts.gateway;
-  const { policy } = await policyInForce(db);
+  const { gateway } = parts;
+  const { db } = gateway;
+  const { policy } = await policyInForce(db, gateway);
   const known = (await readRegister(db, { persons: [person], keys: [] })).person(person);
   const groups = known === undefined ? [] : groupsOf(known, policy);
   return (keyAdministrators(policy) ?? []).some((group) => groups.includes(group));
