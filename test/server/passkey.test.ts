@@ -18,9 +18,9 @@ const CHROMIUM = [
   '/usr/bin/chromium',
   '/usr/bin/google-chrome',
 ].find((file) => file !== '' && existsSync(file));
-const withChromium = CHROMIUM === undefined ? describe.skip : describe;
+const skippedWithoutChromium = CHROMIUM === undefined ? describe.skip : describe;
 
-withChromium(`passkeys in ${CHROMIUM ?? 'Chromium, which is not installed here'}`, () => {
+skippedWithoutChromium(`passkeys in ${CHROMIUM ?? 'Chromium, which is not installed here'}`, () => {
   let ground: Ground;
   let browser: Browser;
   let page: Page;
@@ -50,7 +50,7 @@ withChromium(`passkeys in ${CHROMIUM ?? 'Chromium, which is not installed here'}
     await ground.close();
   });
 
-  /** An empty page of that origin; whatever it asks of the server, it asks as any script of that origin. */
+  /** An empty page of that origin; whatever it asks of the server, it asks like every script of that origin. */
   async function visit(origin: string): Promise<void> {
     await page.route(`${origin}/page`, (route) =>
       route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>page</title>' }),
@@ -60,13 +60,7 @@ withChromium(`passkeys in ${CHROMIUM ?? 'Chromium, which is not installed here'}
   }
 
   const ceremony = <T>(of: Ceremony): Promise<T> =>
-    page.evaluate(
-      (given) =>
-        (globalThis as unknown as { ceremony: (of: Ceremony) => Promise<unknown> }).ceremony(
-          given,
-        ) as Promise<never>,
-      of,
-    );
+    page.evaluate<T>(`ceremony(${JSON.stringify(of)})`);
 
   const now = async (): Promise<string> => (await databaseNow(ground.house.db)).toISOString();
 
