@@ -239,6 +239,7 @@ test.each([
   ['a verb without a route, by option', ['cases', 'list', '--server', 'x'], /cases list/, /Leave/],
   ['a server in the clear', ['runs', '--server', 'http://example.com'], /no address/, /https/],
   ['half of an agent’s sign-in', ['login', '--client', 'a'], /without its other half/, /both/],
+  ['a pause', ['stop', '--all', '--reason', 'x', '--pause-subscriptions'], /--pause/, /Leave/],
   ['a service key', ['provision', 'request.yaml', '--service-key', 'x'], /token/, /login/],
   [
     'a phase that is not on the record',
