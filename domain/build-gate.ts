@@ -84,7 +84,8 @@ export function buildCard(input: CardInput): CardDocument {
   const { plan, gate, request, roles } = input;
   const covered = stepsOfGate(plan, gate);
   invariant(covered.length > 0, `the gate ${gate} covers an action`);
-  const irreversible = covered.some(({ step }) => step === PIVOT);
+  const tearsDown = request.tearsDown !== undefined;
+  const irreversible = tearsDown || covered.some(({ step }) => step === PIVOT);
   const total = sum(covered.map(({ costMaxMinor }) => costMaxMinor));
   const card: CardDocument = {
     type: 'countersign.card.v1',
@@ -118,7 +119,7 @@ export function buildCard(input: CardInput): CardDocument {
     caps: input.caps,
     why: reasonsOf(input, covered),
     terms: termsOfGate(plan, gate).map((terms) => ({ ...terms })),
-    ...(covered.some(({ step }) => step === 'deploy-site')
+    ...(!tearsDown && covered.some(({ step }) => step === 'deploy-site')
       ? { site: { bundle: request.bundle, ...input.site } }
       : {}),
     changes: [],

@@ -13,8 +13,10 @@ import { quoteWord } from './untrusted.js';
 export function titleOf(
   covered: readonly PlanStep[],
   total: { minor: number; currency: string },
-  { domain }: Request,
+  { domain, tearsDown }: Request,
 ): string {
+  if (tearsDown !== undefined)
+    return `Tear down ${tearsDown} (${domain.name}): ${covered.length} action${covered.length === 1 ? '' : 's'} that cannot be undone`;
   const upTo = total.minor === 0 ? 'free of charge' : `up to ${formatAmount(total)}`;
   const [only] = covered;
   return covered.length === 1 && only !== undefined
@@ -99,6 +101,11 @@ export function notesOf(
   if (needsWord(quote) && quote.customer.kind === 'adopt' && plan.gates[0]?.gate === gate)
     notes.push(
       `The customer ${quote.customer.customerId} was found by e-mail and does not bear our marker. Approving says that it is the principal's own.`,
+    );
+  if (request.tearsDown !== undefined)
+    notes.push(
+      'What is torn down is gone for good: no reversal makes it again, and stopping half-way leaves it half torn down.',
+      'Nothing is refunded. What another run uses by then is left alone, and the teardown ends there.',
     );
   if (covers(PIVOT) && quote.domain.kind === 'register') {
     const renewal = formatAmount({

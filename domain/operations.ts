@@ -33,6 +33,32 @@ export const OPERATIONS = {
 
 export type OperationName = keyof typeof OPERATIONS;
 
+/** What takes down again what a completed run made: a step of a run of its own, and never made good. */
+export const TEARDOWNS = {
+  'teardown.attach-domain': { step: 'attach-domain', provider: 'cloudflare', reversal: 'none' },
+  'teardown.deploy-site': { step: 'deploy-site', provider: 'cloudflare', reversal: 'none' },
+  'teardown.configure-dns': { step: 'configure-dns', provider: 'cloudflare', reversal: 'none' },
+  'teardown.register-domain': { step: 'register-domain', provider: 'cloudflare', reversal: 'none' },
+  'teardown.start-subscription': {
+    step: 'start-subscription',
+    provider: 'stripe',
+    reversal: 'none',
+  },
+  'teardown.create-customer': { step: 'create-customer', provider: 'stripe', reversal: 'none' },
+} as const satisfies Record<string, OperationSpec>;
+
+export type TeardownName = keyof typeof TEARDOWNS;
+
+export function isTeardown(name: string): name is TeardownName {
+  return Object.hasOwn(TEARDOWNS, name);
+}
+
 export function isOperationName(name: string): name is OperationName {
   return Object.hasOwn(OPERATIONS, name);
+}
+
+/** Which step and provider an operation belongs to; undefined for a name that is none. */
+export function operationSpec(name: string): OperationSpec | undefined {
+  if (isTeardown(name)) return TEARDOWNS[name];
+  return isOperationName(name) ? OPERATIONS[name] : undefined;
 }

@@ -193,6 +193,10 @@ export interface RunState {
   /** What is unusual about it for its agent. */
   readonly anomalies?: readonly Anomaly[];
   readonly cases?: readonly string[];
+  /** The run whose effects this one takes down. */
+  readonly tearsDown?: string;
+  /** The run that has taken down what this one made. */
+  readonly tornDownBy?: string;
   /** The stop in force over it; one that unwinds before one that holds. */
   readonly stopped?: {
     readonly scope: string;

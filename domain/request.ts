@@ -125,6 +125,11 @@ const members = {
     years: z.int().min(1).max(10).default(1),
   }),
   dns: z.array(dnsSchema).max(20).default([]),
+  tearsDown: matching(/^[a-z0-9][a-z0-9-]{0,62}$/, {
+    remedy: 'write the id of a completed run, like launch-7',
+    description:
+      'Written by `countersign teardown`: the completed run whose effects this one takes down',
+  }).optional(),
   budget: ruled(amountProblem, {
     pattern: '^\\d{1,9}\\.\\d{2} [A-Z]{3}$',
     description: "This run's cap, with cents and currency: 60.00 USD",

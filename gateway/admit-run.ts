@@ -15,6 +15,7 @@ import {
 import type { Executor } from '../store/connect.js';
 import { identityRefusal } from '../store/identity.js';
 import { appendLog } from '../store/log.js';
+import { lockTorn } from '../store/teardowns.js';
 import type { Row } from '../store/schema.js';
 import type { Admitted } from './contract.js';
 import { identityReason, identityWords } from './identity.js';
@@ -105,6 +106,7 @@ async function admitNew(parts: Parts, wanted: Wanted): Promise<Admitted> {
     await lockAdmissions(tx, request.agent);
     const acting = await actingAgents(tx, { request, chain, principal: principal.principal_id });
     await mustHaveRoom(tx, request.agent, policy);
+    await mustBeTearable(tx, request, principal.principal_id);
     return write(tx, { ...wanted, principal: principal.principal_id, acting, policy });
   });
 }
@@ -146,6 +148,41 @@ async function mustHaveRoom(tx: Executor, agent: string, policy: Policy): Promis
     throw told('runs-per-hour', `counts.runsPerHour: ${runsPerHour} runs in the last hour`);
 }
 
+/**
+ * Only what has completed is torn down, once, for the same principal, under the same name and environment.
+ * @throws Refusal
+ */
+async function mustBeTearable(tx: Executor, request: Request, principal: string): Promise<void> {
+  const { tearsDown } = request;
+  if (tearsDown === undefined) return;
+  const torn = await lockTorn(tx, tearsDown);
+  // guard: whose run it is. Of another principal's nothing is told, not even that it exists.
+  if (
+    torn?.row.principal !== principal ||
+    torn.row.domain !== request.domain.name ||
+    torn.row.environment !== request.environment
+  )
+    throw told(
+      'teardown',
+      `no run ${tearsDown} of this principal, name and environment can be torn down`,
+    );
+  if (torn.row.tears_down !== null)
+    throw told('teardown', `${tearsDown} is a teardown itself: what it took down is gone`);
+  // guard: an open run is stopped, and one that was taken back is gone.
+  if (torn.row.door !== 'completed')
+    throw told(
+      'teardown',
+      `${tearsDown} has not completed: stop it instead, and it is taken back by itself`,
+    );
+  if (torn.by !== undefined)
+    throw told(
+      'teardown',
+      torn.done
+        ? `${tearsDown} was torn down by ${torn.by}`
+        : `${tearsDown} is being torn down by ${torn.by}`,
+    );
+}
+
 async function write(
   tx: Executor,
   of: Wanted & { principal: string; acting: readonly Acting[]; policy: Policy },
@@ -167,6 +204,7 @@ async function write(
     budgetMinor: budget.minor,
     currency: budget.currency,
     operationsMax: of.policy.counts.operationsPerRun,
+    ...(request.tearsDown === undefined ? {} : { tearsDown: request.tearsDown }),
   });
   if (written)
     await appendLog(tx, {
@@ -179,6 +217,7 @@ async function write(
         ...(acting.length === 1 ? {} : { chain: acting.map(({ agent }) => agent).join(' ') }),
         principal,
         environment: request.environment,
+        ...(request.tearsDown === undefined ? {} : { tearsDown: request.tearsDown }),
       },
     });
   const row = await readRun(tx, runId);

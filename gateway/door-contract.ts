@@ -137,6 +137,8 @@ export type Refusal =
   | 'DIGEST_MISMATCH'
   | 'ROW_CLOSED'
   | 'NO_CAUSE'
+  /** What is to be torn down does not stand any more, or is another teardown's. */
+  | 'NOT_STANDING'
   | IdentityRefusal;
 
 /** An agent of the run's chain may not act for its principal now. */

@@ -31,6 +31,8 @@ export interface Effect {
   readonly params: unknown;
   readonly operation: AnyOperation;
   readonly reversal: AnyReversal;
+  /** How a later run tears it down. */
+  readonly teardown: AnyReversal;
 }
 
 /** Finds the operation that the action names and lets it check the resolved parameters. */
@@ -45,6 +47,7 @@ export function effectOf(
   // The table holds operations of differing parameter types; each checks its own right here.
   const operation = found.operation as unknown as AnyOperation;
   const reversal = found.reversal as unknown as AnyReversal;
+  const teardown = (found.teardown ?? found.reversal) as unknown as AnyReversal;
   invariant(
     operation.provider === document.provider,
     `${document.operation} is another provider's`,
@@ -57,6 +60,7 @@ export function effectOf(
     params: operation.params.parse(resolved.params),
     operation,
     reversal,
+    teardown,
   };
 }
 

@@ -136,15 +136,19 @@ export interface Reversal<P extends ProviderName = ProviderName, In = unknown> {
 export interface StepEffects {
   readonly operation: Operation<never, never>;
   readonly reversal: Reversal<never, never>;
+  /** How it is torn down once its run has completed, where that is not the reversal: nothing is refunded by then. */
+  readonly teardown?: Reversal<never, never>;
 }
 
 /** An operation beside what takes it back. The table holds pairs of differing parameter types; each checks its own. */
 export function effectPair<P extends ProviderName, In>(
   operation: Operation<P, In>,
   reversal: Reversal<P, In>,
+  teardown?: Reversal<P, In>,
 ): StepEffects {
   return {
     operation: operation as unknown as StepEffects['operation'],
     reversal: reversal as unknown as StepEffects['reversal'],
+    ...(teardown === undefined ? {} : { teardown: teardown as unknown as StepEffects['reversal'] }),
   };
 }

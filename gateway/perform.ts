@@ -295,7 +295,8 @@ function existing({ effect }: Performing, row: EffectRow): Performed {
 async function finished(parts: Parts, run: PlannedRun, row: EffectRow): Promise<Performed> {
   if (row.state !== 'succeeded')
     throw new Failure('DOOR_CLOSED', `${row.step} was done while the run was being unwound`);
-  if (row.step === 'link-account' || row.step === 'create-customer')
+  const makes = run.request.tearsDown === undefined;
+  if (makes && (row.step === 'link-account' || row.step === 'create-customer'))
     await linkAccount(parts.db, {
       principal: run.row.principal,
       provider: row.step === 'create-customer' ? 'stripe' : 'cloudflare',

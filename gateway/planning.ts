@@ -31,6 +31,8 @@ import type { PolicyInForce } from './policy-row.js';
 import { principalOf } from './principal.js';
 import { quote } from './quote.js';
 import { loadRun } from './record.js';
+import type { RunRecord } from './record.js';
+import { tearDown } from './plan-teardown.js';
 import { writePlan } from './write-plan.js';
 
 /**
@@ -46,38 +48,13 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
     throw new Failure('DOOR_CLOSED', `the door of run ${runId} is ${run.row.door}`);
   }
   const inForce = await policyInForce(parts.db, parts);
-  const rows = (await parts.door.rows(runId)).filter(({ kind }) => kind === 'act');
-  await mustBeStored(parts.db, run.request.bundle);
-  const principal = await principalOf(parts.db, run.row.principal);
-  const quoted = await quoteRun(
-    parts,
-    { request: run.request, principalId: run.row.principal, email: principal.email },
-    { inForce, rows, former: await readQuote(parts.db, runId) },
-  );
-  const accepted = await acceptedTerms(parts.db, run.row.principal);
-  const unattended = await unattendedUse(parts.db, { agent: run.row.agent, runId });
-  const build = async (anomalies: readonly Anomaly[]): Promise<Plan> =>
-    asDelegated(
-      parts.db,
-      inForce.policy,
-      buildPlan({
-        instance: parts.instance,
-        runId,
-        revision: run.row.plan_revision + 1,
-        request: run.request,
-        quote: quoted,
-        principal,
-        policy: inForce.policy,
-        policyVersion: inForce.version,
-        policyDigest: inForce.digest,
-        acceptedTerms: accepted,
-        unattended,
-        anomalies,
-      }),
-    );
+  const { quoted, build } =
+    run.request.tearsDown === undefined
+      ? await setUp(parts, run, inForce)
+      : await tearDown(parts, { run, inForce, tornRun: run.request.tearsDown });
   const planned = await judged(parts, {
     current,
-    build,
+    build: async (anomalies) => asDelegated(parts.db, inForce.policy, build(anomalies)),
     agent: run.row.agent,
     policy: inForce.policy,
   });
@@ -93,6 +70,42 @@ export async function planRun(parts: Parts, runId: RunId): Promise<PlanSummary> 
       ? {}
       : { standing: { plan: current, quote: former } }),
   });
+}
+
+/** What a run is planned from, and the plan for each word of what is unusual about it. */
+interface Built {
+  readonly quoted: Quote;
+  readonly build: (anomalies: readonly Anomaly[]) => Plan;
+}
+
+async function setUp(parts: Parts, run: RunRecord, inForce: PolicyInForce): Promise<Built> {
+  const { runId } = run;
+  const rows = (await parts.door.rows(runId)).filter(({ kind }) => kind === 'act');
+  await mustBeStored(parts.db, run.request.bundle);
+  const principal = await principalOf(parts.db, run.row.principal);
+  const quoted = await quoteRun(
+    parts,
+    { request: run.request, principalId: run.row.principal, email: principal.email },
+    { inForce, rows, former: await readQuote(parts.db, runId) },
+  );
+  const accepted = await acceptedTerms(parts.db, run.row.principal);
+  const unattended = await unattendedUse(parts.db, { agent: run.row.agent, runId });
+  const build = (anomalies: readonly Anomaly[]): Plan =>
+    buildPlan({
+      instance: parts.instance,
+      runId,
+      revision: run.row.plan_revision + 1,
+      request: run.request,
+      quote: quoted,
+      principal,
+      policy: inForce.policy,
+      policyVersion: inForce.version,
+      policyDigest: inForce.digest,
+      acceptedTerms: accepted,
+      unattended,
+      anomalies,
+    });
+  return { quoted, build };
 }
 
 /**

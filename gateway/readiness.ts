@@ -11,6 +11,8 @@ import type { PlannedRun } from './record.js';
 export async function readiness(parts: Parts, runId: RunId, step: StepName): Promise<Readiness> {
   const standing = await loadStanding(parts, runId);
   const { run, rows } = standing;
+  // What is torn down needs no card and no consent.
+  if (run.request.tearsDown !== undefined) return READY;
   if (step === 'verify-site' || plannedStep(run.plan, step)?.kind !== 'act') return READY;
   if (rows.get(step)?.state === 'succeeded') return READY;
   const ask = ASKS[step];

@@ -3,9 +3,10 @@ import type { Action, AnyReference } from './action.js';
 import { parseCanonical } from '../domain/canonical.js';
 import type { ActionDocument, Reference } from '../domain/documents.js';
 import { Failure, invariant } from '../domain/errors.js';
-import { idempotencyKeyOf } from '../domain/ids.js';
+import { idempotencyKeyOf, parseRunId } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import { memoOfText } from '../domain/memo.js';
+import { isTeardown } from '../domain/operations.js';
 import type { Plan, PlanStep } from '../domain/plan.js';
 import { REQUEST_BYTES_MAX, parseRequest } from '../domain/request.js';
 import type { Request } from '../domain/request.js';
@@ -26,6 +27,8 @@ import type { OperationContext, SiteFile } from './operation.js';
 import type { Parts } from './parts.js';
 import { principalValueOf } from './principal.js';
 import { reading } from './reading.js';
+import { teardownEffect } from './teardown.js';
+import type { Torn } from './teardown.js';
 import type { Role } from './providers.js';
 
 /** A run as the control database has it: never as a caller describes it. */
@@ -161,6 +164,15 @@ export async function recordedEffect(
   return resolve(parts, { run: held, rows, by }, step);
 }
 
+/** The action that a row was authorized under, whatever has been planned since. */
+export async function actionAsAuthorized(
+  parts: Parts,
+  run: PlannedRun,
+  row: EffectRow,
+): Promise<Action> {
+  return actionOfStep(parts, await asAuthorized(parts, run, row), row.step);
+}
+
 /** The run with the revision of its plan that holds the row's very action. */
 async function asAuthorized(
   parts: Parts,
@@ -181,6 +193,9 @@ interface Scope {
 
 async function resolve(parts: Parts, scope: Scope, step: EffectStep): Promise<Effect> {
   const action = actionOfStep(parts, scope.run, step);
+  const torn = scope.run.request.tearsDown;
+  if (torn !== undefined && isTeardown(action.document.operation))
+    return teardownEffect(parts, action, await standing(parts, parseRunId(torn), step, scope.by));
   const values = new Map<string, string>();
   for (const reference of referencesOf(action.document))
     values.set(keyOf(reference), await valueOf(parts, scope, action.document, reference));
@@ -193,6 +208,19 @@ async function resolve(parts: Parts, scope: Scope, step: EffectStep): Promise<Ef
       return value;
     }),
   );
+}
+
+/**
+ * What a completed run made in this step, from its own row: nothing of it is taken from the plan of whoever tears it down.
+ * @throws OUT_OF_ORDER when it has made nothing there
+ */
+async function standing(parts: Parts, runId: RunId, step: EffectStep, by: Reading): Promise<Torn> {
+  const { run, rows } = await loadStanding(parts, runId);
+  const row = rows.get(step);
+  if (row?.state !== 'succeeded' || row.object === undefined)
+    throw new Failure('OUT_OF_ORDER', `${step} of ${runId} has made nothing that stands`);
+  const effect = await recordedEffect(parts, run, step, by);
+  return { run, effect, row: { ...row, object: row.object } };
 }
 
 const lateFields = async (

@@ -3,17 +3,19 @@ import { isDigest, parseGateId } from '../domain/ids.js';
 import type { RunId } from '../domain/ids.js';
 import type { OpenGate, Plan, PlanStep, RunState, StepReport } from '../domain/plan.js';
 import type { AnomalyKind } from '../domain/policy/anomaly-rules.js';
-import { ENDS, STEPS } from '../domain/steps.js';
+import { ENDS } from '../domain/steps.js';
 import type { End, Phase, StepName } from '../domain/steps.js';
 import { anomaliesOf } from '../store/anomalies.js';
 import { readPlan } from '../store/plans.js';
 import { readRunRows } from '../store/run-rows.js';
 import type { RunRows } from '../store/run-rows.js';
 import type { Row } from '../store/schema.js';
+import { tornDownBy } from '../store/teardowns.js';
 import { isVerified } from '../store/verifications.js';
 import type { EffectRow } from './door-contract.js';
 import type { Parts } from './parts.js';
 import { loadRun } from './record.js';
+import { LEFT_FIELDS } from './teardown.js';
 
 /** The run as the control database knows it; never asks a provider. @throws RUN_UNKNOWN */
 export async function report(parts: Parts, runId: RunId): Promise<RunState> {
@@ -25,6 +27,7 @@ export async function report(parts: Parts, runId: RunId): Promise<RunState> {
   const fences = await parts.door.fences(runId);
   const stopped = fences.find(({ mode }) => mode === 'unwind') ?? fences[0];
   const unusual = await anomaliesOf(parts.db, runId);
+  const torn = row.door === 'completed' ? await tornDownBy(parts.db, runId) : undefined;
   const steps = plan === undefined ? [] : stepsOf(plan, effects, { ...rows, verified });
   const open = rows.gates.findLast(({ state }) => state === 'open');
   return {
@@ -44,6 +47,8 @@ export async function report(parts: Parts, runId: RunId): Promise<RunState> {
       ? {}
       : { anomalies: unusual.map(({ kind, text }) => ({ kind: kind as AnomalyKind, text })) }),
     ...(stopped === undefined || row.end_phase !== null ? {} : { stopped }),
+    ...(row.tears_down === null ? {} : { tearsDown: row.tears_down }),
+    ...(torn?.done === true ? { tornDownBy: torn.runId } : {}),
     ...(rows.cases.length === 0 ? {} : { cases: rows.cases.map(({ text }) => text) }),
   };
 }
@@ -53,9 +58,8 @@ function stepsOf(
   effects: readonly EffectRow[],
   rows: RunRows & { readonly verified: boolean },
 ): StepReport[] {
-  return STEPS.flatMap((step) => {
-    const planned = plan.steps.find((candidate) => candidate.step === step);
-    if (planned === undefined) return [];
+  return plan.steps.flatMap((planned) => {
+    const { step } = planned;
     if (step === 'verify-site' && rows.verified)
       return [{ step, outcome: 'verified', spentMinor: 0 }];
     const row = effects.find((effect) => effect.step === step && effect.kind === 'act');
@@ -87,11 +91,20 @@ function stepReport(of: {
     outcome: outcomeOf(of.planned, row, closing?.outcome ?? undefined),
     ...(row?.object === undefined ? {} : { object: row.object }),
     spentMinor: row === undefined ? 0 : row.capturedMinor - row.refundedMinor,
-    ...(closing?.residue_text == null || closing.residue_text === ''
-      ? {}
-      : { residue: { minor: closing.residue_minor ?? 0, text: closing.residue_text } }),
+    ...residueOf(row, closing),
     ...(of.note === undefined ? {} : { note: of.note }),
   };
+}
+
+/** What a closed row left; of what was torn down, what stays all the same. */
+function residueOf(
+  row: EffectRow | undefined,
+  closing: RunRows['closings'][number] | undefined,
+): Pick<StepReport, 'residue'> {
+  const text = closing?.residue_text ?? row?.fields[LEFT_FIELDS.text] ?? '';
+  if (text === '') return {};
+  const minor = closing?.residue_minor ?? Number(row?.fields[LEFT_FIELDS.minor] ?? 0);
+  return { residue: { minor, text } };
 }
 
 const CLOSED_AS: Readonly<Record<string, StepReport['outcome']>> = {

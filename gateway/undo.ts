@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Failure } from '../domain/errors.js';
 import { effectIdOf, idempotencyKeyOf } from '../domain/ids.js';
 import type { EffectId, RunId } from '../domain/ids.js';
+import { isTeardown } from '../domain/operations.js';
 import { adoptersOf } from '../store/adoptions.js';
 import type { Adopter } from '../store/adoptions.js';
 import type { Reversed, Sender } from './contract.js';
@@ -41,13 +42,7 @@ export async function undo(parts: Parts, of: Undo): Promise<Waits | undefined> {
     );
   // Looked at before and after: what a crashed attempt has undone already is neither judged nor undone again.
   const before = await readNow();
-  const adopters = await adoptersOf(parts.db, {
-    ...of.run.row,
-    runId,
-    step: effect.step,
-    object: made.object,
-    ...(effect.step === 'configure-dns' ? { records: recordsMade(effect) } : {}),
-  });
+  const adopters = await adoptersOfThis(parts, of);
   if (!before.done) {
     const gives = wayFor(effect, made, adopters);
     if (gives !== undefined) return gives;
@@ -62,6 +57,21 @@ export async function undo(parts: Parts, of: Undo): Promise<Waits | undefined> {
   if (!seen.done) return seen;
   await closeUndone(parts, of, seen, adopters);
   return undefined;
+}
+
+/** A row that takes something down has made nothing that anybody could build on. */
+async function adoptersOfThis(
+  parts: Parts,
+  { effect, made, run, runId }: Undo,
+): Promise<readonly Adopter[]> {
+  if (isTeardown(effect.document.operation)) return [];
+  return adoptersOf(parts.db, {
+    ...run.row,
+    runId,
+    step: effect.step,
+    object: made.object,
+    ...(effect.step === 'configure-dns' ? { records: recordsMade(effect) } : {}),
+  });
 }
 
 const recordsSchema = z.array(

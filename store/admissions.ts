@@ -24,6 +24,8 @@ export interface Admission {
   readonly budgetMinor: number;
   readonly currency: string;
   readonly operationsMax: number;
+  /** The completed run whose effects this one takes down. */
+  readonly tearsDown?: string;
 }
 
 export async function readRun(db: Executor, runId: string): Promise<Row<'runs'> | undefined> {
@@ -47,6 +49,7 @@ export async function insertRun(tx: Executor, admission: Admission): Promise<boo
       budget_minor: admission.budgetMinor,
       currency: admission.currency,
       operations_max: admission.operationsMax,
+      tears_down: admission.tearsDown ?? null,
       door_cause: null,
       door_at: null,
       end_phase: null,

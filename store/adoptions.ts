@@ -55,6 +55,7 @@ export async function adoptersOf(db: Executor, made: Made): Promise<readonly Ado
            exists (select 1 from fences f where scope_covers(f.scope, r, '')) as stopped
       from runs r join plans p on p.run_id = r.run_id and p.revision = r.plan_revision
      where r.run_id <> ${made.runId} and r.door in ('open', 'completed') and p.denials = 0
+       and not exists (select 1 from runs t where t.tears_down = r.run_id and t.door = 'completed')
        and (r.principal = ${made.principal} or r.domain = ${made.domain})
      order by r.admitted_at`.execute(db);
   return rows

@@ -30,6 +30,7 @@ import { stopLayers } from './migrations/0090-stop-layers.js';
 import { grantRoles, makeRoles } from './roles.js';
 import { moneyBack } from './migrations/0071-money-back.js';
 import { anomalies } from './migrations/0100-anomalies.js';
+import { teardown } from './migrations/0110-teardown.js';
 import { calls } from './migrations/0091-calls.js';
 import { triggersThatLookFirst } from './migrations/0111-triggers-that-look-first.js';
 import { signedLifts } from './migrations/0119-signed-lifts.js';
@@ -79,6 +80,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0119-signed-lifts': migration(signedLifts),
   '0120-root-pins': migration(rootPins),
   '0105-subscription-pauses': migration(subscriptionPauses),
+  '0110-teardown': migration(teardown),
 };
 
 export interface MigrateOptions {

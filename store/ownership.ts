@@ -31,6 +31,9 @@ export async function originOf(
       select o.run_id from effects o
        where o.run_id <> e.run_id and o.step = e.step and o.kind = 'act'
          and o.object = ${of.object ?? null}::text
+         -- torn down since, as nothing is that bears a name for years; or the row of what took it down
+         and (o.torn_at is null or o.step = 'register-domain')
+         and not exists (select 1 from runs t where t.run_id = o.run_id and t.tears_down is not null)
          and (o.state <> 'closed' or o.outcome in ('mitigated', 'given-up'))
          and (${of.madeAt ?? null}::timestamptz is null or o.settled_at
               >= ${of.madeAt ?? null}::timestamptz - ${CLOCKS_APART_MS} * interval '1 millisecond')

@@ -10,10 +10,10 @@ export interface LinkedAccount {
   readonly runId: string;
 }
 
-/** Has the run that linked the account taken that back? */
+/** Has the run that linked the account taken that back, or another one taken it down? */
 const takenBack = sql<boolean>`exists (select 1 from effects e
   where e.run_id = principal_accounts.run_id and e.object = principal_accounts.account
-    and e.state in ('closing', 'closed'))`;
+    and (e.state in ('closing', 'closed') or e.torn_by is not null))`;
 
 /**
  * Puts on record that the principal's account at a provider is this one. Once is enough, unless the run that linked it

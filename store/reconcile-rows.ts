@@ -32,7 +32,12 @@ const PAUSING_MS = 10 * 60_000;
 /** Every forward effect, oldest first, each with the revision of the plan that holds its very action. */
 export async function effectsOnRecord(db: Executor): Promise<readonly EffectOnRecord[]> {
   const { rows } = await sql<Omit<EffectOnRecord, 'action'> & { plan: string | null }>`
-    select e.effect_id as "effectId", e.run_id as "runId", e.step, e.state, e.outcome, e.object,
+    select e.effect_id as "effectId", e.run_id as "runId", e.step, e.object,
+           case when e.torn_by is null then e.state
+             when e.torn_at is null then 'closing' else 'closed' end as state,
+           -- guard: what was taken down is over, and a name stays as after a mitigation
+           case when e.torn_at is null then e.outcome
+             when e.step = 'register-domain' then 'mitigated' else 'reversed' end as outcome,
            e.fields, e.captured_minor as "capturedMinor", e.refunded_minor as "refundedMinor",
            c.amount_minor as "renewalMinor",
            e.settled and coalesce(e.settled_at, e.created_at)
@@ -48,7 +53,8 @@ export async function effectsOnRecord(db: Executor): Promise<readonly EffectOnRe
              order by s.revision desc limit 1) as plan
       from effects e join runs r on r.run_id = e.run_id
            left join commitments c on c.effect_id = e.effect_id
-     where e.kind = 'act' order by coalesce(e.begun_at, e.created_at), e.effect_id`.execute(db);
+     where e.kind = 'act' and r.tears_down is null
+     order by coalesce(e.begun_at, e.created_at), e.effect_id`.execute(db);
   return rows.map(({ plan, ...row }) => ({
     ...row,
     action:

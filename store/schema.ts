@@ -113,6 +113,8 @@ export interface RunsTable {
   end_why: string | null;
   ended_at: Date | null;
   admitted_at: Date;
+  /** The completed run whose effects this one takes down. */
+  tears_down: Generated<string | null>;
 }
 
 export interface PrincipalAccountsTable {
@@ -266,6 +268,9 @@ export interface EffectsTable {
   /** The first send since the row had last surely done nothing. */
   begun_at: Generated<Date | null>;
   closed_at: Generated<Date | null>;
+  /** The run that has set out to take it down, and when it was gone. */
+  torn_by: Generated<string | null>;
+  torn_at: Generated<Date | null>;
   outcome: string | null;
   residue_minor: number | null;
   residue_text: string | null;

@@ -85,7 +85,7 @@ async function candidates(
       from effects e join runs r on r.run_id = e.run_id
      where e.run_id <> ${plan.runId} and e.kind = 'act' and e.step = any(${steps})
        and (r.principal = ${principal} or r.domain = ${domain})
-       and not e.tombstone and not e.refused
+       and not e.tombstone and not e.refused and r.tears_down is null
        and (e.object is not null or e.state in ('claimed', 'unknown', 'closing'))
      order by e.effect_id`.execute(tx);
   return rows;

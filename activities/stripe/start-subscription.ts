@@ -145,6 +145,20 @@ export const cancelSubscription: Reversal<'stripe', Params> = {
   classify: classifyStripe,
 };
 
+/** Ends it at once, after its run has completed: what was paid is not given back, by nobody's word but a person's own. */
+export const endSubscription: Reversal<'stripe', Params> = {
+  ...cancelSubscription,
+  name: 'subscriptions.end',
+  reverse: (ctx, _params, { object }) => cancel(ctx, object),
+  readBack: async ({ client }, _params, { object }) => {
+    const subscription = await client.subscriptions.retrieve(object);
+    return subscription.status === 'canceled'
+      ? { done: true, refundedMinor: 0, residue: { minor: 0, text: NOT_REFUNDED } }
+      : { done: false, waitMs: 500, why: `the subscription ${object} is not canceled yet` };
+  },
+};
+
+const NOT_REFUNDED = 'what was paid for the period that ran is not given back';
 const FEES = 'what the card payment cost the platform is not given back';
 
 async function cancel({ client }: Context, id: string): Promise<void> {

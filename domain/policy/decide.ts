@@ -1,7 +1,7 @@
 import { dataClassOf } from '../data-class.js';
 import type { ActionDocument, Rule } from '../documents.js';
 import { formatAmount, parseAmount } from '../money.js';
-import { isOperationName, OPERATIONS } from '../operations.js';
+import { isTeardown, operationSpec } from '../operations.js';
 import { type EffectStep, PIVOT, type Tier } from '../steps.js';
 import type { Request } from '../request.js';
 import { actionAsks } from './action-asks.js';
@@ -9,6 +9,7 @@ import { requestAsks } from './request-asks.js';
 import { reviewAsks } from './review.js';
 import type { Policy } from './schema.js';
 import { serviceAsks } from './service-asks.js';
+import { teardownAsks } from './teardown-asks.js';
 import { unattendedRule, type UnattendedSoFar } from './unattended.js';
 import { type Ask, joinRules, type Reason, strictest, type Verdict } from './verdict.js';
 
@@ -27,7 +28,7 @@ export function decideAction(
 ): Verdict {
   if (policy === undefined)
     return denied('policy', 'no valid policy is in force: everything is denied');
-  const known = isOperationName(action.operation) ? OPERATIONS[action.operation] : undefined;
+  const known = operationSpec(action.operation);
   if (known?.step !== action.step || known.provider !== action.provider)
     return denied('tiers', `${action.operation} is no operation of the step ${action.step}`);
   if (action.environment !== request.environment)
@@ -35,20 +36,35 @@ export function decideAction(
       'environments',
       `the run is for ${request.environment}, not ${action.environment}`,
     );
-  const asks: Ask[] = [
-    ...requestAsks(policy, request).filter((ask) => concerns(ask, known.step)),
-    ...reviewAsks(policy, request, nowMs),
-    ...serviceAsks(policy, request, known.step),
-    ...actionAsks(policy, request, action),
-    ...tierAsks(policy, request, action),
-  ];
-  if (!asks.some((ask) => ask.rule.startsWith('tiers[')))
-    asks.push({ verdict: 'denied', rule: 'tiers', text: `no rule lets ${action.step} happen` });
+  // guard: a run that tears down does nothing else, and no other run tears anything down.
+  if (isTeardown(action.operation) !== (request.tearsDown !== undefined))
+    return denied('request', `${action.operation} is not what this run asks for`);
+  const asks =
+    request.tearsDown === undefined
+      ? provisionAsks(policy, { request, action, nowMs })
+      : [
+          ...reviewAsks(policy, request, nowMs),
+          ...teardownAsks(policy, request, action),
+          ...tierAsks(policy, request, action),
+        ];
   return withApproval(policy, strictest(asks), {
     request,
     steps: [action.step],
     amountMinor: action.costMaxMinor,
   });
+}
+
+function provisionAsks(policy: Policy, { request, action, nowMs }: ActionFacts): Ask[] {
+  const asks: Ask[] = [
+    ...requestAsks(policy, request).filter((ask) => concerns(ask, action.step)),
+    ...reviewAsks(policy, request, nowMs),
+    ...serviceAsks(policy, request, action.step),
+    ...actionAsks(policy, request, action),
+    ...tierAsks(policy, request, action),
+  ];
+  if (!asks.some((ask) => ask.rule.startsWith('tiers[')))
+    asks.push({ verdict: 'denied', rule: 'tiers', text: `no rule lets ${action.step} happen` });
+  return asks;
 }
 
 /** A name is judged wherever it is bought, pointed or served; it does not make a customer dangerous. */
@@ -153,7 +169,10 @@ export function decidePlan(policy: Policy | undefined, facts: PlanFacts): PlanDe
   }
   const verdicts = raised(policy, facts, single);
   const denials = unique([
-    ...requestAsks(policy, request).filter((ask) => ask.verdict === 'denied'),
+    // What may not be asked for any more may still be taken down.
+    ...(request.tearsDown === undefined ? requestAsks(policy, request) : []).filter(
+      (ask) => ask.verdict === 'denied',
+    ),
     ...reviewAsks(policy, request, nowMs),
     ...planDenials(policy, facts),
     ...[...verdicts.values()].flatMap(({ verdict, why }) => (verdict === 'denied' ? why : [])),
@@ -242,7 +261,9 @@ function gatesOf(
   verdicts: ReadonlyMap<EffectStep, Verdict>,
 ): PlannedGate[] {
   const alone = (action: ActionDocument): boolean =>
-    action.step === PIVOT && !policy.bundleIrreversible.includes(PIVOT);
+    request.tearsDown === undefined &&
+    action.step === PIVOT &&
+    !policy.bundleIrreversible.includes(PIVOT);
   const asked = actions.filter((action) => verdicts.get(action.step)?.verdict !== 'autonomous');
   const bundled = asked.filter((action) => !alone(action));
   // Something to sign must be listed: a person's word over an autonomous plan covers all of it.

@@ -150,10 +150,11 @@ begin
   if v_reason is null then
     v_reason := /* guard:grant-authorize else null */ door_grant(p, v_run, v_step) /* end */;
   end if;
-  v_reason := coalesce(v_reason, door_use_grant(p));
+  v_reason := coalesce(v_reason, door_tearable(v_run, p->>'step'), door_use_grant(p));
   if v_reason is not null then return door_refused(p, 'authorize', v_reason, p->>'digest'); end if;
   perform door_draw(v_run.run_id, v_step.step, p->'caps', v_step.cost_minor, v_run.currency,
                     /* guard:month-authorize else false */ true /* end */);
+  perform door_tear(v_run, v_step.step);
   insert into effects as e (effect_id, run_id, step, kind, state, digest, gate_id, policy_version,
       provider, keyed, epoch, attempt, sender, clean, send_by, settling_ms, key_since, settled,
       created_at)
@@ -242,10 +243,11 @@ begin
   if v_reason is null then
     v_reason := /* guard:grant-claim else null */ door_grant(p, v_run, v_step) /* end */;
   end if;
-  v_reason := coalesce(v_reason, door_use_grant(p));
+  v_reason := coalesce(v_reason, door_tearable(v_run, p->>'step'), door_use_grant(p));
   if v_reason is not null then return door_refused(p, 'claim', v_reason, p->>'digest'); end if;
   perform door_draw(v_run.run_id, v_step.step, p->'caps', v_step.cost_minor, v_run.currency,
                     /* guard:month-claim else false */ true /* end */);
+  perform door_tear(v_run, v_step.step);
   update effects e
      set state = 'claimed', attempt = e.attempt + 1, sender = p->>'sender',
          clean = e.state = 'failed' or surely_absent(e.effect_id),

@@ -12,6 +12,7 @@ import { moneySql } from './money.js';
 import { pausesSql } from './pauses.js';
 import { settleSql } from './settle.js';
 import { stopSql } from './stop.js';
+import { teardownSql } from './teardown.js';
 import { tokensSql } from './tokens.js';
 import { unwindSql } from './unwind.js';
 
@@ -26,6 +27,7 @@ export const doorFunctions = [
   findingsSql,
   moneyBackSql,
   adoptedSql,
+  teardownSql,
   admitSql,
   settleSql,
   pausesSql,

@@ -72,6 +72,7 @@ begin
     v_case := open_case(p_row.run_id, p_row.effect_id, 'late-success', format(
       'object %s turned up while the run was being unwound; it is reversed too', p->>'object'));
   end if;
+  perform torn_months_lock(p_row);
   update effects e
      set state = case when e.state = 'closing' then 'closing' else 'succeeded' end,
          settled = true, settled_at = countersign_now(), object = p->>'object',
@@ -82,6 +83,7 @@ begin
      and (p_row.state <> 'closing' or /* guard:capture-found else false */ true /* end */) then
     v_case := coalesce(door_capture(p_row.effect_id, v_captured), v_case);
   end if;
+  perform door_torn(p_row.effect_id);
   return v_case;
 end $$;
 
@@ -105,6 +107,7 @@ begin
            evidence = coalesce(p->'evidence', '{}')
      where e.effect_id = p_row.effect_id;
     if p_row.kind = 'act' then perform door_release(p_row.run_id, p_row.step); end if;
+    perform door_torn(p_row.effect_id);
     return;
   end if;
   update effects e
@@ -133,6 +136,7 @@ begin
   update effects e set state = 'failed', settled = true, settled_at = countersign_now()
    where e.effect_id = p_effect;
   perform door_release(v_row.run_id, v_row.step);
+  perform door_torn(p_effect);
   perform log_append('failed', v_row.run_id, jsonb_build_object('effect', p_effect,
     'attempt', p_attempt, 'why', 'surely absent'));
   return true;

@@ -182,6 +182,7 @@ begin
      set state = 'closed', outcome = v_outcome, refunded_minor = e.refunded_minor + v_refunded,
          residue_minor = (p->'residue'->>'minor')::bigint, residue_text = p->'residue'->>'text'
    where e.effect_id = v_row.effect_id;
+  perform door_torn(v_row.effect_id);
   update effects e set state = 'succeeded', settled = true,
          settled_at = coalesce(e.settled_at, countersign_now())
    where e.effect_id = v_base || '/undo' and e.state <> 'closed'
