@@ -97,6 +97,12 @@ function effects({ gateway }: ActivityDeps, activity: Wrap) {
     configureDns: perform('configure-dns'),
     deploySite: perform('deploy-site'),
     attachDomain: perform('attach-domain'),
+    tearDownDomain: perform('attach-domain'),
+    tearDownSite: perform('deploy-site'),
+    tearDownDns: perform('configure-dns'),
+    tearDownRegistration: perform('register-domain'),
+    tearDownSubscription: perform('start-subscription'),
+    tearDownCustomer: perform('create-customer'),
     verifySite: activity<RunInput, StepReport>('verify-site', ({ runId }) => gateway.verify(runId)),
 
     deleteCustomer: reverse('create-customer'),

@@ -2,6 +2,7 @@ import type { RunListing } from '../client/client.js';
 import { hasEnded } from '../client/watch-run.js';
 import type { RunState } from '../domain/plan.js';
 import { endsOnRecord } from '../store/overview.js';
+import { tornDownBy } from '../store/teardowns.js';
 import { ENDS } from '../domain/steps.js';
 import type { Context } from './context.js';
 
@@ -14,7 +15,8 @@ export async function onRecord(context: Context, state: RunState): Promise<RunSt
   if (!hasEnded(state)) return state;
   const records = await ends(context, [state.runId]);
   const recorded = records?.get(state.runId);
-  if (records === undefined || recorded === state.phase) return state;
+  if (records === undefined) return state;
+  if (recorded === state.phase) return { ...state, ...(await torn(context, state)) };
   // Who is not admitted leaves nothing on record, and has done nothing.
   if (recorded === undefined && state.phase === 'denied') return state;
   return {
@@ -27,6 +29,16 @@ export async function onRecord(context: Context, state: RunState): Promise<RunSt
       command: 'countersign cases',
     },
   };
+}
+
+/** What was torn down since, Temporal cannot know. */
+async function torn(
+  context: Context,
+  { phase, runId }: RunState,
+): Promise<Pick<RunState, 'tornDownBy'>> {
+  if (phase !== 'completed') return {};
+  const by = await tornDownBy(await context.database(), runId);
+  return by?.done === true ? { tornDownBy: by.runId } : {};
 }
 
 /** The same for a listing; a run whose end the record does not bear out is listed as `stuck`. */

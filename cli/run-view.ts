@@ -67,6 +67,7 @@ export function stateLines(style: Style, state: RunState): readonly string[] {
   return [
     `${style.bold(state.runId)}  ${phase}`,
     ...(state.why === '' ? [] : wrap(visible(state.why), style.columns).map(style.dim)),
+    ...tornLines(style, state),
     '',
     ...state.steps.map((step) => stepLine(style, step, state.currency)),
     '',
@@ -74,6 +75,13 @@ export function stateLines(style: Style, state: RunState): readonly string[] {
     ...residueLines(style, state),
     ...(state.cases ?? []).map((text) => style.warn(`  case: ${visible(text)}`)),
     ...waitLines(style, state),
+  ];
+}
+
+function tornLines(style: Style, { tearsDown, tornDownBy }: RunState): readonly string[] {
+  return [
+    ...(tearsDown === undefined ? [] : [style.dim(`takes down what ${tearsDown} made`)]),
+    ...(tornDownBy === undefined ? [] : [style.warn(`torn down by ${tornDownBy}`)]),
   ];
 }
 

@@ -6,6 +6,7 @@ export const TEMPORAL_VERBS = {
   up: 'Runs everything on this machine until interrupted: Temporal, PostgreSQL, sandbox, workers',
   demo: 'Plays the stories of the README on a stack of its own, then ends',
   'provision <file>': 'Starts a run: quoted, planned, approved by people, carried out, verified',
+  'teardown <run>': 'Starts the run that takes down what a completed run made, with plan and gates',
   runs: 'Lists runs, newest first',
   'show <run>': 'Shows where a run stands',
   'watch <run>': 'Follows a run until it ends or needs a person for good',

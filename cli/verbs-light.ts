@@ -24,7 +24,7 @@ const named =
 export const LIGHT_REGISTERS: readonly Register[] = [
   named('up', 'demo'),
   registerPlan,
-  named('provision <file>', 'runs', 'show <run>', 'watch <run>', 'why <run>'),
+  named('provision <file>', 'teardown <run>', 'runs', 'show <run>', 'watch <run>', 'why <run>'),
   registerInbox,
   named('approve <run>', 'reject <run>', 'break-glass <run>'),
   registerWithdraw,

@@ -18,6 +18,7 @@ import { registerServices } from './verbs/services.js';
 import { registerStatus } from './verbs/status.js';
 import { registerSigned } from './verbs/signed.js';
 import { registerStop } from './verbs/stop.js';
+import { registerTeardown } from './verbs/teardown.js';
 import { registerWithdraw } from './verbs/withdraw.js';
 import { registerUp } from './verbs/up.js';
 
@@ -27,6 +28,7 @@ export const REGISTERS: readonly Register[] = [
   registerDemo,
   registerPlan,
   registerProvision,
+  registerTeardown,
   registerRuns,
   registerInbox,
   registerDecide,

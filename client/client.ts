@@ -151,7 +151,7 @@ async function launch(
   const requestDigest = digestOf(request);
   const claim = { runId, request: canonicalize(request), ...admission };
   try {
-    await client.start(WORKFLOWS.provision, {
+    await client.start(workflowOf(request), {
       args: [claim],
       ...startOptions(runId, request, requestDigest),
     });
@@ -164,11 +164,19 @@ async function launch(
   return runHandle(client, runId);
 }
 
+const workflowOf = ({ tearsDown }: Request): string =>
+  tearsDown === undefined ? WORKFLOWS.provision : WORKFLOWS.teardown;
+
 type StartSettings = Omit<WorkflowStartOptions, 'args'>;
 
 /** What operators read in Temporal's own UI: no words of the agent, no e-mail address, no secret. */
 function startOptions(runId: RunId, request: Request, requestDigest: string): StartSettings {
-  const { domain, environment, budget } = request;
+  const { domain, environment, budget, tearsDown } = request;
+  const what =
+    tearsDown === undefined
+      ? `puts **${domain.name}** online (${environment}), spending at most **${budget}**`
+      : `takes down what \`${tearsDown}\` made under **${domain.name}** (${environment})`;
+  const ends = tearsDown === undefined ? 'to end it and put back what was done' : 'to end it';
   return {
     workflowId: workflowIdOf(runId),
     taskQueue: TASK_QUEUES.workflows,
@@ -176,12 +184,15 @@ function startOptions(runId: RunId, request: Request, requestDigest: string): St
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     memo: { requestDigest },
-    staticSummary: `${domain.name}, ${environment}, up to ${budget}`,
+    staticSummary:
+      tearsDown === undefined
+        ? `${domain.name}, ${environment}, up to ${budget}`
+        : `${domain.name}, ${environment}, tears down ${tearsDown}`,
     staticDetails: [
-      `Run \`${runId}\` puts **${domain.name}** online (${environment}), spending at most **${budget}**.`,
+      `Run \`${runId}\` ${what}.`,
       '',
       `- what it waits for, and the next command: \`countersign why ${runId}\``,
-      `- to end it and put back what was done: \`countersign stop --run ${runId} --reason "…"\``,
+      `- ${ends}: \`countersign stop --run ${runId} --reason "…"\``,
     ].join('\n'),
     typedSearchAttributes: [
       { key: SEARCH_ATTRIBUTES.phase, value: 'quoting' },
@@ -195,7 +206,7 @@ function startOptions(runId: RunId, request: Request, requestDigest: string): St
 
 function listQuery(phase: Phase | End | undefined): string {
   const known = [...PHASES, ...ENDS].find((name) => name === phase);
-  const ofType = `WorkflowType = '${WORKFLOWS.provision}'`;
+  const ofType = `WorkflowType IN ('${WORKFLOWS.provision}', '${WORKFLOWS.teardown}')`;
   // What Temporal has ended in its midst is in the phase of its repair, whatever it last said of itself.
   return known === undefined
     ? ofType

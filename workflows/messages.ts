@@ -9,7 +9,11 @@ import type { RunState } from '../domain/plan.js';
 
 export type { DecisionVerdict };
 
-export const WORKFLOWS = { provision: 'provision', repair: 'repair' } as const;
+export const WORKFLOWS = {
+  provision: 'provision',
+  teardown: 'teardown',
+  repair: 'repair',
+} as const;
 
 export const TASK_QUEUES = {
   workflows: 'countersign',

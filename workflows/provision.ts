@@ -39,20 +39,32 @@ export const provisionSteps = [
  * Takes an agent's request to a live site: admitted, planned, approved, paid once, registered, deployed, verified, or
  * taken back. Completes only as `completed`; every other end fails as `RUN_<END>` with the final report in its details.
  */
-export async function provision(claim: ProvisionInput): Promise<RunState> {
+export function provision(claim: ProvisionInput): Promise<RunState> {
+  return carriedOut(claim, provisionSteps);
+}
+
+/** One run over these steps, from its admission to its end. */
+export async function carriedOut(
+  claim: ProvisionInput,
+  steps: readonly [StepDefinition, ...StepDefinition[]],
+): Promise<RunState> {
   const run = new Run(parseRunId(claim.runId));
   run.listen();
-  const state = await governed(run, claim);
+  const state = await governed(run, claim, steps);
   run.board.ended(state);
   if (state.phase === 'completed') return state;
   throw ended(state);
 }
 
-async function governed(run: Run, claim: ProvisionInput): Promise<RunState> {
+async function governed(
+  run: Run,
+  claim: ProvisionInput,
+  steps: readonly [StepDefinition, ...StepDefinition[]],
+): Promise<RunState> {
   const door = await admit(run, claim);
   // A reset or a second start acts on what was, never again.
   if (door === 'completed') return report(run);
-  const saga = new Saga(run, provisionSteps);
+  const saga = new Saga(run, steps);
   if (door === 'closed')
     return back(saga, { cause: { kind: 'stopped' }, why: 'the door of the run is closed' });
   for (;;) {

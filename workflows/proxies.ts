@@ -11,7 +11,13 @@ type Forward =
   | 'registerDomain'
   | 'configureDns'
   | 'deploySite'
-  | 'attachDomain';
+  | 'attachDomain'
+  | 'tearDownDomain'
+  | 'tearDownSite'
+  | 'tearDownDns'
+  | 'tearDownRegistration'
+  | 'tearDownSubscription'
+  | 'tearDownCustomer';
 export type ForwardName = Forward;
 export type ReversalName =
   | 'deleteCustomer'
