@@ -125,11 +125,6 @@ const members = {
     years: z.int().min(1).max(10).default(1),
   }),
   dns: z.array(dnsSchema).max(20).default([]),
-  tearsDown: matching(/^[a-z0-9][a-z0-9-]{0,62}$/, {
-    remedy: 'write the id of a completed run, like launch-7',
-    description:
-      'Written by `countersign teardown`: the completed run whose effects this one takes down',
-  }).optional(),
   budget: ruled(amountProblem, {
     pattern: '^\\d{1,9}\\.\\d{2} [A-Z]{3}$',
     description: "This run's cap, with cents and currency: 60.00 USD",
@@ -141,8 +136,14 @@ const bundle = matching(/^sha256:[0-9a-f]{64}$/, {
   description: 'Digest of the manifest of a packed site',
 });
 
+/** Never of a file: `countersign teardown` writes it into the request of the run that it names. */
+const tearsDown = matching(/^[a-z0-9][a-z0-9-]{0,62}$/, {
+  remedy: 'write the id of a completed run, like launch-7',
+  description: 'The completed run whose effects this one takes down',
+}).optional();
+
 /** The request everywhere but in a file: the site is named by its bundle's digest. */
-export const requestSchema = z.strictObject({ ...members, bundle }).check((ctx) => {
+export const requestSchema = z.strictObject({ ...members, bundle, tearsDown }).check((ctx) => {
   checkRecords(ctx.value, (path, message, input) => {
     ctx.issues.push({ code: 'custom', message, input, path, params: { spoken: true } });
   });

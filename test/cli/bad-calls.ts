@@ -101,6 +101,11 @@ export const CALL_ROWS: Readonly<Record<string, Row>> = {
     /--ceiling "60"/,
     /60\.00 USD/,
   ),
+  'a teardown of an id that is none': usage(() => ['teardown', '../x'], /run id/),
+  'a teardown under an id that is none': usage(
+    () => ['teardown', 'launch-7', '--run-id', 'Gone'],
+    /run id "Gone"/,
+  ),
   'a delegation that is over already': usage(
     () => ['delegations', 'add', '--agent', 'a', '--ceiling', '1.00 USD', '--until', '2001-01-01'],
     /"2001-01-01" is past already/,
