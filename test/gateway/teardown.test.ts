@@ -156,7 +156,7 @@ test('only a completed run of the same principal, name and environment is taken 
   await at.gateway.complete(gone);
   await refused('t7', taking(launch));
   await refused('t8', taking(gone));
-  expect((await refusals(at)).filter((one) => one === 'admit: teardown')).toHaveLength(8);
+  expect((await refusals(at)).filter((one) => one === 'admit: teardown')).toHaveLength(7);
 });
 
 test('what another run has adopted is not torn down: the plan is denied by its name', async () => {
