@@ -83,15 +83,10 @@ export function buildTeardown(input: TeardownInput): Plan {
     ...made.flatMap((one) =>
       one.usedBy.length === 0
         ? []
-        : [{ rule: 'teardown', message: `${one.object} was adopted by ${one.usedBy.join(', ')}` }],
+        : [{ rule: RECORDED, message: `${one.object} was adopted by ${one.usedBy.join(', ')}` }],
     ),
     ...(acts.length === 0
-      ? [
-          {
-            rule: 'teardown',
-            message: `nothing of ${request.tearsDown ?? ''} is left to tear down`,
-          },
-        ]
+      ? [{ rule: RECORDED, message: `nothing of ${request.tearsDown ?? ''} is left to tear down` }]
       : []),
   ];
   return {
@@ -113,6 +108,35 @@ export function buildTeardown(input: TeardownInput): Plan {
     ...(input.anomalies.length === 0 ? {} : { anomalies: input.anomalies }),
   };
 }
+
+/** The same teardown as another policy decides it: what is taken down stays as recorded. Pure. */
+export function redecideTeardown(
+  recorded: Plan,
+  of: Pick<TeardownInput, 'request' | 'policy' | 'policyVersion' | 'policyDigest' | 'nowMs'>,
+): Plan {
+  const { policy, request, nowMs } = of;
+  const acts = recorded.steps.flatMap(({ action, actionDigest: digest, title }) =>
+    action === undefined || digest === undefined ? [] : [{ title, action, digest }],
+  );
+  const actions = acts.map(({ action }) => action);
+  const decision = decidePlan(policy, { request, actions, needsPerson: false, nowMs });
+  const denials = [
+    ...decision.denials.map(({ rule, text }) => ({ rule, message: text })),
+    ...recorded.denials.filter(({ rule }) => rule === RECORDED),
+  ];
+  return {
+    ...recorded,
+    policyVersion: of.policyVersion,
+    policyDigest: of.policyDigest,
+    currency: policy.currency,
+    steps: acts.map((act) => planStep(act, decision)),
+    denials,
+    gates: denials.length > 0 ? [] : decision.gates,
+  };
+}
+
+/** The rule of what the record denies, whatever the policy says. */
+const RECORDED = 'teardown';
 
 interface Act {
   readonly title: string;

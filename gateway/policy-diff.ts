@@ -1,4 +1,5 @@
 import { buildPlan } from '../domain/build-plan.js';
+import { redecideTeardown } from '../domain/build-teardown.js';
 import { isDigest, parseInstance, parseRunId } from '../domain/ids.js';
 import { invariant } from '../domain/errors.js';
 import type { Plan, Quote } from '../domain/plan.js';
@@ -31,20 +32,22 @@ export async function diffOverRuns(
   for (const row of rows) {
     const known = await readPrincipal(db, row.principal);
     const before = JSON.parse(row.plan) as Plan;
+    const request = parseRequest(JSON.parse(row.request));
+    const quote = JSON.parse(row.quote) as Quote;
     const asked = before.terms.map(({ digest }) => digest);
     const accepted = await acceptedTerms(db, row.principal);
     const under = (policy: Policy): Plan => {
       const policyDigest = policyDigestOf(policy);
       invariant(isDigest(policyDigest), 'a policy has a digest');
+      const decided = { request, policy, policyVersion: 1, policyDigest };
+      if (request.tearsDown !== undefined)
+        return redecideTeardown(before, { ...decided, nowMs: Date.parse(quote.quotedAt) });
       return buildPlan({
+        ...decided,
         instance: parseInstance(instance),
         runId: parseRunId(row.run_id),
         revision: 1,
-        request: parseRequest(JSON.parse(row.request)),
-        quote: JSON.parse(row.quote) as Quote,
-        policy,
-        policyVersion: 1,
-        policyDigest,
+        quote,
         // Whoever was erased is decided about all the same: the policy never looks at who it is.
         principal: {
           principalId: row.principal,

@@ -18,7 +18,7 @@ export function teardownAsks(policy: Policy, request: Request, action: ActionDoc
       : [denied('request', `only what ${request.tearsDown ?? ''} made is to be torn down`)]),
     ...(costMaxMinor === 0 && currency === policy.currency
       ? []
-      : [denied('teardown', `tearing down ${step} must not cost anything`)]),
+      : [denied('request', `tearing down ${step} must not cost anything`)]),
   ];
 }
 

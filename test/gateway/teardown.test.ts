@@ -3,8 +3,11 @@ import { inventory } from '../../activities/inventory.js';
 import { TEARDOWN_STEPS } from '../../domain/build-teardown.js';
 import type { RunId } from '../../domain/ids.js';
 import type { EffectStep } from '../../domain/steps.js';
+import { builtInPolicy } from '../../domain/policy/built-in.js';
+import { diffOverRuns } from '../../gateway/policy-diff.js';
 import { reconcile } from '../../gateway/reconcile.js';
 import { sweep } from '../../gateway/sweep.js';
+import { databaseNow } from '../../store/clock.js';
 import { linkedAccount } from '../../store/principal-accounts.js';
 import { openSandbox, performed, takenBack, upTo } from './at-sandbox.js';
 import type { AtSandbox, Sandboxed } from './at-sandbox.js';
@@ -122,6 +125,25 @@ test('a completed run is taken down behind one gate, and what stays is named', a
   expect((await reconcile(at.parts, inventory)).found).toEqual([]);
 });
 
+test('another policy decides a recorded teardown again as what it is', async () => {
+  at = await sandbox.open('diff');
+  const gone = await agreed(await launched());
+  const two = (['approve', 'sign-off'] as const).map((tier) => ({
+    tier,
+    allOf: [{ group: 'approvers', count: 2 }],
+  }));
+  const { extraApprovals, newlyDenied } = await diffOverRuns(
+    { db: at.db, instance: at.instance },
+    { old: builtInPolicy(), new: builtInPolicy({ override: { approvals: two } }) },
+  );
+  expect(newlyDenied).toEqual([]);
+  expect(extraApprovals.find(({ runId }) => runId === gone)).toEqual({
+    runId: gone,
+    old: ['plan: approvers'],
+    new: ['plan: approvers', 'plan: approvers'],
+  });
+});
+
 test('the same can be set up again once it was taken down', async () => {
   at = await sandbox.open('again');
   const gone = await agreed(await launched());
@@ -140,6 +162,17 @@ test('the same can be set up again once it was taken down', async () => {
 test('only a completed run of the same principal, name and environment is taken down, once', async () => {
   at = await sandbox.open('which');
   const open = await admitted(at, 'open', { domain: { name: 'other-name.club', years: 1 } });
+  // Whoever asks may ask for all of it: what refuses is whose run it is.
+  const created_at = await databaseNow(at.db);
+  const other = { principal_id: 'pr_other', name: 'Other', email: 'other@example.com' };
+  await at.db
+    .insertInto('principals')
+    .values({ ...other, created_at })
+    .execute();
+  await at.db
+    .updateTable('service_keys')
+    .set({ environments: ['*'], principals: ['*'] })
+    .execute();
   const refused = (name: string, change: Record<string, unknown>) =>
     expect(at.gateway.admit(claimOf(at, name, change))).rejects.toMatchObject({
       code: 'ADMISSION_REFUSED',
@@ -149,6 +182,7 @@ test('only a completed run of the same principal, name and environment is taken 
   const launch = await launched();
   await refused('t3', taking(launch, { domain: { name: 'other-name.club', years: 1 } }));
   await refused('t4', taking(launch, { ...DNS, environment: 'staging' }));
+  await refused('t9', taking(launch, { ...DNS, principal: other.email }));
   const gone = await agreed(launch);
   await refused('t5', taking(launch));
   await refused('t6', taking(gone));
@@ -156,7 +190,7 @@ test('only a completed run of the same principal, name and environment is taken 
   await at.gateway.complete(gone);
   await refused('t7', taking(launch));
   await refused('t8', taking(gone));
-  expect((await refusals(at)).filter((one) => one === 'admit: teardown')).toHaveLength(7);
+  expect((await refusals(at)).filter((one) => one === 'admit: teardown')).toHaveLength(9);
 });
 
 test('what another run has adopted is not torn down: the plan is denied by its name', async () => {
