@@ -70,9 +70,27 @@ async function act(
         minor: row.capturedMinor - row.refundedMinor,
         text: `given up by ${order.by}: ${order.reason}`.slice(0, 2_000),
       },
-      caseText: `${step} of ${runId} was given up by ${order.by}${row.object === undefined ? '' : `: ${row.object} stays`}`,
+      caseText: `${step} of ${runId} was given up by ${order.by}${await whatBecomesOf(parts, runId, row)}`,
     });
   return { accepted: true, action: order.action, by: order.by };
+}
+
+/** What is given up stays, but for a subscription: Stripe cancels it with its customer, which is taken back after it. */
+async function whatBecomesOf(
+  parts: Parts,
+  runId: RunId,
+  { object, step }: EffectRow,
+): Promise<string> {
+  if (object === undefined) return '';
+  const customer =
+    step === 'start-subscription'
+      ? await parts.door.row(
+          effectIdOf({ instance: parts.instance, runId, step: 'create-customer', kind: 'act' }),
+        )
+      : undefined;
+  return customer?.object === undefined || customer.state === 'closed'
+    ? `: ${object} stays`
+    : `: ${object} ends with its customer ${customer.object}, which is still to be deleted; nothing is refunded`;
 }
 
 type Undone =

@@ -61,7 +61,7 @@ export const registerSigned: Register = (verbs) => {
     .requiredOption('--reason <text>', 'what you know, for the record')
     .option('--retry', 'try the reversal again')
     .option('--done-by-hand', 'it was put back by hand; believed only after reading back')
-    .option('--give-up', 'leave what is left, and say so in the report')
+    .option('--give-up', 'stop trying to take it back; its cost goes into the report')
     .option('--key <file>', 'your key file')
     .action(verbs.run(resolve));
 };
@@ -271,7 +271,8 @@ async function orderedRepair(context: Context, message: ResolveMessage): Promise
 const WORDS = {
   retry: 'the reversal is tried again',
   'done-by-hand': 'you say that it was put back by hand; this is read back before it is believed',
-  'give-up': 'what is left stays, and is named in the report with its cost',
+  'give-up':
+    'nothing more is tried to take it back, and its cost is named in the report; a subscription ends with its customer all the same',
 } as const satisfies Record<ResolveStatement['action'], string>;
 
 function stepOf(text: string): StepName {

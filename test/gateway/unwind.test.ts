@@ -216,7 +216,29 @@ test('giving up leaves the residue on record, and a case', async () => {
   expect(state.residue).toEqual([
     { step: 'start-subscription', minor: 1900, text: 'given up by p_ada: seen to it' },
   ]);
-  expect(state.cases).toHaveLength(1);
+  // The customer is taken back after it, and Stripe cancels what it had subscribed to.
+  expect(state.cases).toEqual([
+    expect.stringMatching(/was given up by p_ada: \S+ ends with its customer \S+, which is still/),
+  ]);
+});
+
+test('giving up a subscription whose customer was given up says that it stays', async () => {
+  const runId = await failedAfter('start-subscription');
+  const steps = ['start-subscription', 'create-customer'] as const;
+  for (const step of steps) house.world.usedByOthers.add(step);
+  await house.gateway.closeDoor(runId, { kind: 'failure', step: 'deploy-site' });
+  for (const step of steps)
+    await house.gateway.reverse(runId, step, sender()).catch(() => undefined);
+  for (const step of [...steps].reverse())
+    await house.gateway.resolve(
+      runId,
+      await resolveBy(house.ada, { runId, step, action: 'give-up' }),
+    );
+  const { cases } = await house.gateway.report(runId);
+  expect(cases).toEqual([
+    expect.stringMatching(/^create-customer of .* was given up by p_ada: \S+ stays$/),
+    expect.stringMatching(/^start-subscription of .* was given up by p_ada: \S+ stays$/),
+  ]);
 });
 
 test.each<[string, string, () => Promise<unknown>]>([

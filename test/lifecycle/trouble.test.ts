@@ -152,6 +152,8 @@ test('given up: the charge stays, and report, cases and exit code say so', async
   expect(cases.out).toMatch(
     /residue {2}run stuck-given\n +start-subscription of stuck-given was given up by p_ada/,
   );
+  expect(cases.out.replace(/\s+/g, ' ')).toMatch(/: sub_\w+ ends with its customer cus_\w+/);
+  expect(foundOf(await ground.stage.truth(), of)).toMatchObject({ customers: 0, subscriptions: 0 });
   const show = await ground.cli(['show', of.runId]);
   expect(show.out).toMatch(/left by start-subscription: 19\.00 USD/);
 }, 300_000);
