@@ -97,8 +97,8 @@ export async function openGround(
     },
     approve: async (handle, gate) => {
       await gateOpen(stage, handle, gate);
-      const words =
-        gate === 'plan' ? [] : [(await stage.gate(handle.runId, gate)).card.typeToConfirm ?? ''];
+      const { typeToConfirm } = (await stage.gate(handle.runId, gate)).card;
+      const words = typeToConfirm === undefined ? [] : [typeToConfirm];
       const args = ['approve', handle.runId, '--gate', gate, '--key', 'ada.json'];
       const outcome = await cli(args, [...words, PASSPHRASE]);
       if (outcome.exitCode !== 0) throw new Error(`approve ${handle.runId}: ${outcome.err}`);

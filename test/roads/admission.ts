@@ -70,6 +70,12 @@ export function admissionRoads(at: () => Ground): readonly Road[] {
       logged: 'admit: environment',
     },
     {
+      name: 'a teardown of what another principal’s run has made',
+      ...admit(() => at().claim('road-forged', { tearsDown: 'road-completed' })),
+      told: code('ADMISSION_REFUSED'),
+      logged: 'admit: teardown',
+    },
+    {
       name: 'the id of a run that is somebody else’s',
       ...admit(() => at().claim('road-waiting')),
       told: code('ADMISSION_REFUSED'),

@@ -44,6 +44,18 @@ export function forwardRoads(at: () => Ground): readonly Road[] {
       logged: 'perform deploy-site: OUT_OF_ORDER',
     },
     {
+      name: 'taking down what a run has not made yet, by a run that takes nothing down',
+      ...act('tearDownSubscription', waiting),
+      told: code('OUT_OF_ORDER'),
+      logged: 'perform start-subscription: OUT_OF_ORDER',
+    },
+    {
+      name: 'taking down a customer under a run of its own, before anybody has approved it',
+      ...act('tearDownCustomer', waiting, { tearsDown: 'road-completed' }),
+      told: code('GATE_NEEDED'),
+      logged: 'perform create-customer: gate-open',
+    },
+    {
       name: 'a run that was never admitted',
       ...act('createCustomer', () => 'road-nowhere'),
       told: code('RUN_UNKNOWN'),

@@ -68,6 +68,8 @@ export const COVERED: Readonly<Record<string, Readonly<Record<string, Where>>>> 
     ...all(['admit', 'completeRun', 'closeDoor', 'finishRun'], ROAD_FILES),
     ...all(['createCustomer', 'linkAccount', 'startSubscription', 'registerDomain'], ROAD_FILES),
     ...all(['configureDns', 'deploySite', 'attachDomain'], ROAD_FILES),
+    ...all(['tearDownDomain', 'tearDownSite', 'tearDownDns'], ROAD_FILES),
+    ...all(['tearDownRegistration', 'tearDownSubscription', 'tearDownCustomer'], ROAD_FILES),
     ...all(['deleteCustomer', 'releaseAccount', 'cancelSubscription'], ROAD_FILES),
     ...all(['disableAutoRenew', 'removeDnsRecords', 'restoreSite', 'detachDomain'], ROAD_FILES),
     ...all(['planRun', 'openGate'], none('asks people; grants nothing')),

@@ -58,6 +58,8 @@ const PERFORMED = {
   ...{ admit: {}, planRun: {}, openGate: {}, recordDecision: {}, completeRun: {} },
   ...{ createCustomer: {}, linkAccount: {}, startSubscription: {}, registerDomain: {} },
   ...{ configureDns: {}, deploySite: {}, attachDomain: {} },
+  ...{ tearDownDomain: {}, tearDownSite: {}, tearDownDns: {} },
+  ...{ tearDownRegistration: {}, tearDownSubscription: {}, tearDownCustomer: {} },
 };
 const REVERSED: Readonly<Record<string, object>> = {
   ...{ deleteCustomer: {}, releaseAccount: {}, cancelSubscription: {}, disableAutoRenew: {} },

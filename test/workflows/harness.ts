@@ -12,7 +12,7 @@ import { createActivities } from '../../activities/index.js';
 import type { RunId } from '../../domain/ids.js';
 import type { RunState } from '../../domain/plan.js';
 import type { Gateway } from '../../gateway/contract.js';
-import { TASK_QUEUES } from '../../workflows/messages.js';
+import { TASK_QUEUES, WORKFLOWS } from '../../workflows/messages.js';
 import { startTestTemporal } from '../helpers/temporal.js';
 
 type Bundle = Awaited<ReturnType<typeof bundleWorkflowCode>>;
@@ -41,7 +41,7 @@ export interface Harness {
   /** Runs workers over this gateway while the body runs. */
   withWorkers(gateway: Gateway, body: () => Promise<void>): Promise<void>;
   /** Starts a run, `run-1` and so on where it is given no name. */
-  start(name?: string): Promise<WorkflowHandle>;
+  start(name?: string, workflow?: keyof typeof WORKFLOWS): Promise<WorkflowHandle>;
   close(): Promise<void>;
 }
 
@@ -82,10 +82,10 @@ export async function startHarness(): Promise<Harness> {
         await running;
       }
     },
-    start: (name) => {
+    start: (name, workflow = 'provision') => {
       runs += 1;
       const runId = (name ?? `run-${runs}`) as RunId;
-      return client.workflow.start('provision', {
+      return client.workflow.start(WORKFLOWS[workflow], {
         workflowId: `provision/${runId}`,
         taskQueue: TASK_QUEUES.workflows,
         workflowTaskTimeout: '3s',

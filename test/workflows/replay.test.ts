@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { processVariables } from '../../config/environment.js';
 import type { GateStatus } from '../../gateway/contract.js';
+import { teardownSteps } from '../../workflows/teardown.js';
 import { GatewayDouble } from './double.js';
 import { decision, endOf, reached, startHarness, type Harness } from './harness.js';
 
@@ -48,6 +49,8 @@ const replay = (text: string, workflowId: string): Promise<void> =>
 
 interface Scenario {
   readonly name: string;
+  /** Absent: `provision`. */
+  readonly workflow?: 'teardown';
   readonly prepare: (double: GatewayDouble) => void;
   /** Brings the run to where its history is taken. */
   readonly play: (handle: WorkflowHandle, double: GatewayDouble) => Promise<unknown>;
@@ -125,15 +128,35 @@ const SCENARIOS: readonly Scenario[] = [
       await endOf(handle);
     },
   },
+  {
+    name: 'teardown-completed',
+    workflow: 'teardown',
+    prepare: ({ gateStates }) => gateStates.set('plan', OPEN),
+    play: async (handle, double) => {
+      await reached(handle, 'awaiting-approval');
+      await handle.executeUpdate('decide', { args: [decision(handle.workflowId, 'approve')] });
+      await handle.result();
+      expect(double.order).toEqual(teardownSteps.map(({ name }) => `do ${name}`));
+    },
+  },
+  {
+    name: 'teardown-failed',
+    workflow: 'teardown',
+    prepare: ({ behaviour }) => (behaviour['configure-dns'] = 'refuse'),
+    play: async (handle, double) => {
+      expect((await endOf(handle)).type).toBe('RUN_REVERSED');
+      expect(double.order).not.toContain('do register-domain');
+    },
+  },
 ];
 
 test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
   'a run that is %s replays on the code that ran it',
-  async (_name, { name, prepare, play }) => {
+  async (_name, { name, prepare, play, workflow }) => {
     const double = new GatewayDouble();
     prepare(double);
     await harness.withWorkers(double.gateway(), async () => {
-      const handle = await harness.start();
+      const handle = await harness.start(undefined, workflow);
       await play(handle, double);
       const text = textOf(await handle.fetchHistory());
       await replay(text, handle.workflowId);

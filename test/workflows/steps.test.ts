@@ -1,10 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { OPERATIONS } from '../../domain/operations.js';
+import { TEARDOWN_STEPS } from '../../domain/build-teardown.js';
+import { OPERATIONS, TEARDOWNS } from '../../domain/operations.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { ENVIRONMENTS, PIVOT, STEPS, TIERS } from '../../domain/steps.js';
 import { effectSteps, provisionSteps } from '../../workflows/provision.js';
+import { teardownSteps } from '../../workflows/teardown.js';
 import type { StepDefinition } from '../../workflows/define-step.js';
 
 const residueOf = ({ reversal }: StepDefinition): string => {
@@ -81,4 +83,22 @@ test('the catalogue in the docs says what the steps say', () => {
       `| ${[step.name, step.summary, step.costMax, step.tier, back, residueOf(step)].join(' | ')} |`,
     );
   }
+});
+
+test('a teardown takes down what the steps made, backwards, but the account', () => {
+  expect(teardownSteps.map(({ name }) => name)).toEqual([...TEARDOWN_STEPS]);
+  expect([...TEARDOWN_STEPS].reverse()).toEqual(
+    effectSteps.map(({ name }) => name).filter((name) => name !== 'link-account'),
+  );
+  for (const { name, provider } of teardownSteps)
+    expect(TEARDOWNS[`teardown.${name}`]).toEqual({ step: name, provider, reversal: 'none' });
+});
+
+test('the catalogue in the docs says what a teardown does', () => {
+  const catalogue = readFileSync(
+    path.resolve(import.meta.dirname, '../../docs/catalog.md'),
+    'utf8',
+  );
+  for (const { name, summary, provider } of teardownSteps)
+    expect(catalogue).toContain(`| ${[name, summary, provider].join(' | ')} |`);
 });
