@@ -102,6 +102,11 @@ export function notesOf(
     notes.push(
       `The customer ${quote.customer.customerId} was found by e-mail and does not bear our marker. Approving says that it is the principal's own.`,
     );
+  const linked = covered.find(({ action }) => action?.operation === 'accounts.link');
+  if (linked !== undefined)
+    notes.push(
+      `${linked.title}: known as the principal's by an e-mail address that nobody here has verified. It is used only once its owner has let us in there; approving says that it is the principal's own.`,
+    );
   if (request.tearsDown !== undefined)
     notes.push(
       'What is torn down is gone for good: no reversal makes it again, and stopping half-way leaves it half torn down.',

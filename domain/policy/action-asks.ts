@@ -41,11 +41,21 @@ function freeOnly({ step, costMaxMinor }: ActionDocument): Ask[] {
 
 function accountAsks(request: Request, { operation, params }: ActionDocument): Ask[] {
   const { account } = request.hosting;
-  if (account === undefined) return [];
-  return operation === 'accounts.link' && params['accountId'] === account
-    ? []
-    : [notAsked(`the account ${account} is to be linked`)];
+  const links = operation === 'accounts.link';
+  return [
+    // guard: nobody has verified the principal's address, and who owns the account is known by that alone.
+    ...(links ? [BY_ADDRESS] : []),
+    ...(account === undefined || (links && params['accountId'] === account)
+      ? []
+      : [notAsked(`the account ${account} is to be linked`)]),
+  ];
 }
+
+const BY_ADDRESS: Ask = {
+  verdict: 'approve',
+  rule: 'link-account',
+  text: 'an e-mail address alone links no account: a person says whose it is',
+};
 
 function subscriptionAsks(policy: Policy, request: Request, action: ActionDocument): Ask[] {
   const { params } = action;

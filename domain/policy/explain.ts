@@ -120,6 +120,8 @@ function tiers(policy: Policy): string[] {
     'Reading, quoting and planning need nobody. Tiers: autonomous (nobody), approve, sign-off.',
     ...policy.tiers.map((rule) => `- ${fitting(rule)}: ${rule.tier}.`),
     '- A step that none of these rules fits is denied.',
+    '- Linking an account that exists: at least approve, whatever the rules above say, and only with its owner’s consent at the provider.',
+    '- Taking down what a completed run made: by the same rules, but at least approve, and sign-off in production; whether it may still be made is not asked.',
     ...policy.approvals.map(
       (rule) =>
         `- ${rule.tier} for ${fitting(rule)}: ${rule.allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ')}.`,

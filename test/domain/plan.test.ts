@@ -300,6 +300,16 @@ describe('cards and gates', () => {
     expect(card.notes.join(' ')).toMatch(/cus_9 was found by e-mail/);
   });
 
+  test('an account that exists is linked under a note of what approving says', () => {
+    const accountId = 'b'.repeat(32);
+    const quote: Quote = { ...firstQuote, account: { kind: 'needs-consent', accountId } };
+    const card = cardOf(planWith({ quote }), 'plan', { quote });
+    expect(card.notes.join(' ')).toMatch(
+      new RegExp(`${accountId}: known as the principal's by an e-mail address that nobody`),
+    );
+    expect(cardOf(plan, 'plan').notes.join(' ')).not.toContain('nobody here has verified');
+  });
+
   test('a policy for one person says so', () => {
     const solo = builtInPolicy({ solo: true });
     expect(cardOf(planWith({ policy: solo }), 'plan', { policy: solo }).notes[0]).toMatch(

@@ -5,6 +5,7 @@ import { activationRule, keyAdministrators } from '../../domain/policy/activatio
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { capsFor } from '../../domain/policy/caps.js';
 import { decideAction, decidePlan } from '../../domain/policy/decide.js';
+import type { Plan } from '../../domain/plan.js';
 import { parsePolicy, type Policy } from '../../domain/policy/schema.js';
 import type { Verdict } from '../../domain/policy/verdict.js';
 import { firstQuote, nowMs, planWith, policy, requestWith } from './fixtures.js';
@@ -367,5 +368,40 @@ describe('caps', () => {
       { scope: 'run:r', capMinor: 6_000 },
     ]);
     expect(capsFor(policy, of, '600.00 USD').at(-1)?.capMinor).toBe(10_000);
+  });
+});
+
+describe('an account that exists', () => {
+  const free = overriding({ tiers: [{ step: '*', tier: 'autonomous' }], terms: [] });
+  const request = requestWith({
+    environment: 'development',
+    hosting: { plan: 'free', account: 'b'.repeat(32) },
+  });
+  const linking = (recorded: boolean): Plan =>
+    planWith({
+      policy: free,
+      request,
+      quote: {
+        ...firstQuote,
+        account: { kind: 'link', accountId: 'b'.repeat(32), name: 'theirs', recorded },
+      },
+    });
+
+  test('is linked by nobody’s e-mail address alone: a person agrees, whatever the tiers say', () => {
+    const { gates, steps } = linking(false);
+    expect(gates.map(({ gate, steps: covered }) => [gate, covered])).toEqual([
+      ['plan', ['link-account']],
+    ]);
+    expect(steps.find(({ step }) => step === 'link-account')).toMatchObject({
+      kind: 'act',
+      tier: 'approve',
+      because: ['link-account'],
+    });
+  });
+
+  test('is used again without, once it was linked', () => {
+    const { gates, steps } = linking(true);
+    expect(gates).toEqual([]);
+    expect(steps.find(({ step }) => step === 'link-account')?.kind).toBe('adopt');
   });
 });
