@@ -86,6 +86,8 @@ export interface Operation<P extends ProviderName = ProviderName, In = unknown> 
   readonly token?: (params: In) => TokenNeed;
   /** Right before the send, within 10 s of it: does the world still fit what was approved? Throws Failure GRANT_VOID, PROVIDER_REFUSED or NEEDS_INPUT. */
   readonly check?: (ctx: OperationContext<P>, params: In) => Promise<void>;
+  /** Its check counts only after the door's word: of what the door itself has written for it. */
+  readonly looksBehindDoor?: true;
   readonly send: (
     ctx: OperationContext<P>,
     params: In,

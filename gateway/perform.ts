@@ -137,7 +137,7 @@ async function authorize(parts: Parts, performing: Performing): Promise<Performe
   return under(parts, performing, {
     failpoint: 'after-authorize',
     // Nothing was sent yet, so that nothing can turn up which a look before the door's word would miss.
-    ahead: true,
+    ahead: performing.effect.operation.looksBehindDoor !== true,
     ask: (of) => parts.door.authorize(of),
   });
 }

@@ -72,6 +72,8 @@ function operationOf(parts: Parts, name: string, torn: Torn): Operation {
     // Its requests read first and are idempotent, as those of a reversal are: they may follow each other at once.
     keyed: true,
     knownBy: 'nothing',
+    // guard: whoever plans to count upon it is seen here, or meets the mark that the door has set.
+    looksBehindDoor: true,
     params: z.unknown(),
     ...(token === undefined ? {} : { token: () => token(effect.params) }),
     check: async (ctx) => {

@@ -4,6 +4,7 @@ import { TEARDOWN_STEPS } from '../../domain/build-teardown.js';
 import type { RunId } from '../../domain/ids.js';
 import type { EffectStep } from '../../domain/steps.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
+import { createGateway } from '../../gateway/create-gateway.js';
 import { diffOverRuns } from '../../gateway/policy-diff.js';
 import { reconcile } from '../../gateway/reconcile.js';
 import { sweep } from '../../gateway/sweep.js';
@@ -23,6 +24,11 @@ afterAll(() => sandbox.close());
 afterEach(() => at.close());
 
 const DNS = { dns: [{ type: 'TXT', name: '@', content: 'hello' }] };
+/** Another product of the same principal. */
+const OTHER = {
+  goal: 'Put other-name.club online',
+  domain: { name: 'other-name.club', years: 1 },
+};
 const HOUR_MS = 3_600_000;
 
 /** A run with everything that a run can make, to its end. */
@@ -196,11 +202,7 @@ test('only a completed run of the same principal, name and environment is taken 
 test('what another run has adopted is not torn down: the plan is denied by its name', async () => {
   at = await sandbox.open('adopted');
   const launch = await launched('launch', {});
-  const other = {
-    goal: 'Put other-name.club online',
-    domain: { name: 'other-name.club', years: 1 },
-  };
-  await admitted(at, 'other', other);
+  await admitted(at, 'other', OTHER);
   const gone = await at.gateway.admit(claimOf(at, 'gone', taking(launch, {})));
   const { denials } = await at.gateway.plan(gone.runId);
   expect(denials.map(({ message }) => message).join()).toMatch(/^sub_\w+ was adopted by other/);
@@ -214,16 +216,35 @@ test('what is adopted after the approval is seen behind the mark, and left alone
   const launch = await launched();
   const gone = await agreed(launch);
   await tornDown(gone, ['attach-domain', 'deploy-site', 'configure-dns', 'register-domain']);
-  const other = {
-    goal: 'Put other-name.club online',
-    domain: { name: 'other-name.club', years: 1 },
-  };
-  await admitted(at, 'other', other);
+  await admitted(at, 'other', OTHER);
   await expect(performed(at, gone, 'start-subscription')).rejects.toMatchObject({
     code: 'USED_BY_OTHERS',
     message: expect.stringContaining('other') as unknown,
   });
   // Surely nothing was done, so it is free again.
+  expect(await rowOf(launch, 'start-subscription')).toMatchObject({ torn_by: null, torn_at: null });
+  expect(await left()).toContain('subscription');
+});
+
+test('whoever comes to use it while the door is asked is seen: the look is behind the door', async () => {
+  at = await sandbox.open('behind');
+  const launch = await launched();
+  const gone = await agreed(launch);
+  await tornDown(gone, ['attach-domain', 'deploy-site', 'configure-dns', 'register-domain']);
+  const { door } = at.parts;
+  const held = createGateway({
+    ...at.parts,
+    door: {
+      ...door,
+      authorize: async (ask) => {
+        await admitted(at, 'other', OTHER);
+        return door.authorize(ask);
+      },
+    },
+  });
+  await expect(held.perform(gone, 'start-subscription', sender())).rejects.toMatchObject({
+    code: 'USED_BY_OTHERS',
+  });
   expect(await rowOf(launch, 'start-subscription')).toMatchObject({ torn_by: null, torn_at: null });
   expect(await left()).toContain('subscription');
 });
@@ -238,10 +259,7 @@ test('what is being torn down is not planned upon', async () => {
   });
   await at.gateway.perform(gone, 'start-subscription', killed).catch(() => undefined);
   expect(await rowOf(launch, 'start-subscription')).toMatchObject({ torn_by: gone });
-  const other = claimOf(at, 'other', {
-    goal: 'Put other-name.club online',
-    domain: { name: 'other-name.club', years: 1 },
-  });
+  const other = claimOf(at, 'other', OTHER);
   await at.gateway.admit(other);
   await expect(at.gateway.plan(other.runId as RunId)).rejects.toMatchObject({
     code: 'BUSY',
