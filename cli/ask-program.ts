@@ -21,7 +21,9 @@ export async function askProgram<T>(
     signal: context.io.interrupted,
   });
   child.stdin.end(JSON.stringify(program.input ?? null));
-  const said = JSON.parse(await text(child.stdout)) as { answer?: T; error?: Explained };
+  const answer = await text(child.stdout);
+  // One that was killed, or never started, has said nothing; what it wrote to stderr is on the terminal already.
+  const said = (answer === '' ? {} : JSON.parse(answer)) as { answer?: T; error?: Explained };
   if (said.answer !== undefined) return said.answer;
   throw new Explanation(
     said.error ?? { message: 'it gave no answer', exitCode: EXIT.otherwise, code: 'UNEXPECTED' },

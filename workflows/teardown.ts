@@ -20,7 +20,7 @@ export const teardownSteps = [
 ] as const satisfies readonly EffectDefinition[];
 
 /**
- * Takes down what a completed run made: admitted, planned, approved, carried out, as any run. It is never made good: one
+ * Takes down what a completed run made: admitted, planned, approved, carried out, as every run. It is never made good: one
  * that is stopped just stops, and says what is gone and what still stands.
  */
 export function teardown(claim: ProvisionInput): Promise<RunState> {

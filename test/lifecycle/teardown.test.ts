@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { eventually, WORLD } from '../../cli/demo/stage.js';
 import { foundOf } from '../../cli/demo/verdict.js';
 import { TEARDOWN_STEPS } from '../../domain/build-teardown.js';
+import { ROOT } from '../helpers/build.js';
 import { ended, PATIENCE_MS } from '../helpers/stage.js';
 import { openGround, outcomes, shown, type Asked, type Ground } from './ground.js';
 
@@ -141,6 +145,9 @@ test('a teardown whose worker is killed in the midst of a request ends all the s
   expect(await paid(LAMP)).toEqual([[1900, 0]]);
   expect(world.cloudflare['tokens']).toEqual([]);
   expect(await held()).toEqual({ reserved: 0, renews: [] });
-  expect((await ground.cli(['reconcile'])).exitCode).toBe(0);
+  const reconcile = [path.join(ROOT, 'dist/cli/main.js'), 'reconcile', '--json', '--data'];
+  const { dataDir } = ground.stage.context.config;
+  const differs = await promisify(execFile)(process.execPath, [...reconcile, dataDir]);
+  expect(JSON.parse(differs.stdout)).toMatchObject({ found: [], unread: [] });
   expect(await ground.sweepHere()).toEqual([]);
 }, 300_000);

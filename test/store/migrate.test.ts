@@ -94,7 +94,7 @@ test('a door of another version is replaced whole by a migrate, and what it hold
     const former = connect(other.url);
     try {
       // As an earlier version would have left it: one function less, one with other arguments.
-      await sql`drop function door_stop(text, text, text, boolean, text, text[])`.execute(former);
+      await sql`drop function door_stop(text, text, text, boolean, text, text[], boolean)`.execute(former);
       await sql
         .raw(
           "create function door_stop(p_scope text) returns bigint language sql as 'select 1::bigint'",
