@@ -10,7 +10,11 @@ import {
 } from './cloudflare/link-account.js';
 import { disableAutoRenew, registerDomain } from './cloudflare/register-domain.js';
 import { createCustomer, deleteCustomer } from './stripe/create-customer.js';
-import { cancelSubscription, endSubscription, startSubscription } from './stripe/start-subscription.js';
+import {
+  cancelSubscription,
+  endSubscription,
+  startSubscription,
+} from './stripe/start-subscription.js';
 
 /** Every operation that a plan may name, beside what takes it back. */
 export const stepEffects: readonly StepEffects[] = [

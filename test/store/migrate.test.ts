@@ -94,7 +94,9 @@ test('a door of another version is replaced whole by a migrate, and what it hold
     const former = connect(other.url);
     try {
       // As an earlier version would have left it: one function less, one with other arguments.
-      await sql`drop function door_stop(text, text, text, boolean, text, text[], boolean)`.execute(former);
+      await sql`drop function door_stop(text, text, text, boolean, text, text[], boolean)`.execute(
+        former,
+      );
       await sql
         .raw(
           "create function door_stop(p_scope text) returns bigint language sql as 'select 1::bigint'",
@@ -103,7 +105,7 @@ test('a door of another version is replaced whole by a migrate, and what it hold
       await sql`update instance set door_digest = 'another'`.execute(former);
       expect((await migrate(other.url)).id).toBe(id);
       const { rows } = await sql<{ count: number }>`
-        select count(*)::int as count from pg_proc where proname = 'door_stop' and pronargs = 6`.execute(
+        select count(*)::int as count from pg_proc where proname = 'door_stop' and pronargs = 7`.execute(
         former,
       );
       expect(rows[0]?.count).toBe(1);
