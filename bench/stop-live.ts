@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Digest, RunId } from '../domain/ids.js';
+import type { RunId } from '../domain/ids.js';
 import type { LayerName } from '../gateway/door-contract.js';
 import { layersOf } from '../gateway/stop-layers.js';
 import { stop } from '../gateway/stop.js';
 import { databaseNow } from '../store/clock.js';
+import { liftedBySignature } from '../test/gateway/ceremony.js';
 import { admitted } from '../test/gateway/house.js';
 import type { House } from '../test/gateway/house.js';
 import { inMeasuredHouse, newPrincipal, roomyPolicy } from './measured-house.js';
@@ -75,7 +76,7 @@ export async function measureStops(house: House, of: Measured): Promise<StopTime
     const times: StopTimes[] = [];
     for (let i = 0; i < of.stops; i += 1) {
       times.push(await stopped(house, senders, runs.length / 5));
-      await lifted(house, i);
+      await liftedBySignature(house);
     }
     return times;
   } finally {
@@ -220,9 +221,4 @@ async function wireOf({ db }: House): Promise<ReadonlySet<string>> {
     )
     .execute();
   return new Set(rows.map(({ effect_id: id }) => id));
-}
-
-async function lifted({ parts }: House, i: number): Promise<void> {
-  const statementDigest = `sha256:${String(i).padStart(64, '0')}` as Digest;
-  await parts.door.resume({ scope: 'all', by: 'p_ada', statementDigest });
 }

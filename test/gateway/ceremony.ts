@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { encodeBase64url } from '../../domain/base64url.js';
+import type { ResumeMessage } from '../../domain/documents.js';
 import type { Policy } from '../../domain/policy/schema.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
 import { publicKeyOf, signStatement } from '../../domain/signature.js';
 import { activateSigned, type Activation } from '../../gateway/activate-policy.js';
 import { approveEnrolment, requestEnrolment } from '../../gateway/enrol-key.js';
+import { liftFence } from '../../gateway/lift-fence.js';
 import type { Parts } from '../../gateway/parts.js';
 import { databaseNow } from '../../store/clock.js';
 import { currentPolicy } from '../../store/policies.js';
@@ -31,6 +33,13 @@ export async function signedBy(
     ...members,
   };
   return { ...statement, signature: signStatement(statement, by.seed) };
+}
+
+/** Lifts a stop as a person does: by a signed word, which is looked at again before anything is sent. */
+export async function liftedBySignature(house: House, scope = 'all'): Promise<void> {
+  const message = await signedBy(house, house.ada, 'countersign.resume.v1', { scope });
+  const answer = await liftFence(house.parts, message as ResumeMessage);
+  if (!answer.lifted) throw new Error(`the stop over ${scope} was not lifted: ${answer.reason}`);
 }
 
 export async function enrolOf(house: House, of: Signer, change: Change = {}): Promise<object> {

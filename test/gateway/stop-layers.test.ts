@@ -1,17 +1,15 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Failure } from '../../domain/errors.js';
-import { signStatement } from '../../domain/signature.js';
 import type { LayerName } from '../../gateway/door-contract.js';
-import { liftFence } from '../../gateway/lift-fence.js';
 import { layersOf } from '../../gateway/stop-layers.js';
 import { stopBy } from '../../gateway/stop-by.js';
 import { stop } from '../../gateway/stop.js';
 import type { RunId } from '../../domain/ids.js';
 import { sql } from 'kysely';
 import { addPrincipal } from '../../store/people.js';
-import { databaseNow } from '../../store/clock.js';
 import { trialPolicy } from '../helpers/trial-policy.js';
 import { without } from '../door/without.js';
+import { liftedBySignature } from './ceremony.js';
 import { admitted, approved, claimOf, living, openHouse, perform, refusals } from './house.js';
 import type { House } from './house.js';
 
@@ -51,17 +49,7 @@ async function stopped(off: readonly LayerName[] = [], scope = 'all') {
 }
 
 async function lifted(scope = 'all') {
-  const statement = {
-    type: 'countersign.resume.v1' as const,
-    instance: house.instance,
-    scope,
-    by: house.ada.person,
-    keyId: house.ada.keyId,
-    reason: 'safe now',
-    at: (await databaseNow(house.db)).toISOString(),
-  };
-  const message = { ...statement, signature: signStatement(statement, house.ada.seed) };
-  expect(await liftFence(house.parts, message)).toEqual({ lifted: true });
+  await liftedBySignature(house, scope);
   await house.advance(1_000);
 }
 
