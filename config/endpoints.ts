@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { UnreachableError, UsageError } from './errors.js';
-import { readPrivateFile, writePrivateFile } from './private-files.js';
+import { parsedJson, readPrivateFile, writePrivateFile } from './private-files.js';
 
 const sandboxSchema = z.object({
   apiUrl: z.string(),
@@ -51,21 +51,13 @@ export function readEndpoints(dataDir: string): Endpoints {
       remedy: 'Start one with `countersign up`, or name another folder with --data',
     });
   }
-  const result = endpointsSchema.safeParse(parsed(content));
+  const result = endpointsSchema.safeParse(parsedJson(content));
   if (result.success) return result.data;
   throw new UsageError({
     what: 'this is not an endpoints file of this version',
     where: file,
     remedy: 'Stop the stack and start it again with `countersign up`',
   });
-}
-
-function parsed(content: string): unknown {
-  try {
-    return JSON.parse(content);
-  } catch {
-    return undefined;
-  }
 }
 
 const sandboxFile = (dataDir: string): string => path.join(dataDir, 'sandbox.json');
@@ -77,7 +69,7 @@ export function writeSandboxEndpoints(dataDir: string, sandbox: SandboxEndpoints
 
 /** Where the sandbox answers that was started by itself on this folder. @throws UnreachableError when none was */
 export function readSandboxEndpoints(dataDir: string): SandboxEndpoints {
-  const result = sandboxSchema.safeParse(parsed(readPrivateFile(sandboxFile(dataDir)) ?? ''));
+  const result = sandboxSchema.safeParse(parsedJson(readPrivateFile(sandboxFile(dataDir)) ?? ''));
   if (result.success) return result.data;
   throw new UnreachableError({
     what: 'no sandbox was started on this data folder',

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { UsageError } from './errors.js';
-import { readPrivateFile, writePrivateFile } from './private-files.js';
+import { parsedJson, readPrivateFile, writePrivateFile } from './private-files.js';
 
 const loginSchema = z.strictObject({
   /** Exactly as it stands in its tokens. */
@@ -58,19 +58,11 @@ function read(dataDir: string): z.infer<typeof fileSchema> {
   const file = loginsFile(dataDir);
   const content = readPrivateFile(file);
   if (content === undefined) return { format: 1, servers: {} };
-  const result = fileSchema.safeParse(parsed(content));
+  const result = fileSchema.safeParse(parsedJson(content));
   if (result.success) return result.data;
   throw new UsageError({
     what: 'this is no file of sign-ins of this version',
     where: file,
     remedy: 'Delete it and sign in again with: countersign login',
   });
-}
-
-function parsed(content: string): unknown {
-  try {
-    return JSON.parse(content);
-  } catch {
-    return undefined;
-  }
 }

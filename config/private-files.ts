@@ -63,3 +63,12 @@ function writeAside(file: string, content: string): string {
   }
   return aside;
 }
+
+/** What such a file holds; `undefined`, which no schema takes, where it is no JSON. */
+export function parsedJson(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,14 +1,13 @@
 import { parseArgs } from 'node:util';
 import { readEndpoints } from '../../config/endpoints.js';
-import { clearProviderVariables, processVariables } from '../../config/environment.js';
 import { errorCode, UsageError } from '../../config/errors.js';
-import { loadConfig } from '../../config/load.js';
 import { serverSettings } from '../../config/server-settings.js';
 import { trustOf } from '../../config/trust.js';
 import { leaveWithSupervisor, reportReady } from '../../embedded/child-side.js';
 import { runServer } from '../../server/run-server.js';
 import { temporalOptions } from '../context.js';
 import { explain } from '../explain.js';
+import { programConfig } from '../program-config.js';
 import { endWithCaller } from '../run-program.js';
 
 /** The process behind `countersign server`: the HTTP server, until it is told to leave. */
@@ -22,7 +21,6 @@ try {
 
 async function main(): Promise<void> {
   process.umask(0o077);
-  clearProviderVariables();
   const { values } = parseArgs({
     options: {
       data: { type: 'string' },
@@ -31,14 +29,7 @@ async function main(): Promise<void> {
       'metrics-port': { type: 'string' },
     },
   });
-  const config = loadConfig({
-    env: processVariables(),
-    cwd: process.cwd(),
-    args: {
-      ...(values.data === undefined ? {} : { data: values.data }),
-      ...(values.config === undefined ? {} : { config: values.config }),
-    },
-  });
+  const config = programConfig(values);
   const server = await runServer({
     settings: serverSettings(config, {
       ...(values.port === undefined ? {} : { port: Number(values.port) }),
