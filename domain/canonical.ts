@@ -18,6 +18,8 @@ const MEMBER_NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
  */
 const SIZE_MAX = 2 * 1024 * 1024;
 const VALUE_SIZE = 32;
+/** A statement of 16 KiB has no more than that many values: what weighs more is none. */
+const STATEMENT_SIZE_MAX = STATEMENT_BYTES_MAX * VALUE_SIZE;
 
 /** Where a value leaves the JSON subset of the protocol, and how. */
 export interface SubsetProblem {
@@ -30,20 +32,21 @@ export interface SubsetProblem {
  * Says where `value` leaves the protocol's JSON subset: plain objects with ASCII member names, arrays, booleans,
  * safe integers, NFC text of at most 2,000 characters, nested at most 8 deep. Undefined when it fits.
  */
-export function checkSubset(value: unknown): SubsetProblem | undefined {
-  return check(value, '', { depth: 1, walked: { size: 0 } });
+export function checkSubset(value: unknown, sizeMax = SIZE_MAX): SubsetProblem | undefined {
+  return check(value, '', { depth: 1, walked: { size: 0, max: sizeMax } });
 }
 
 interface Walk {
   readonly depth: number;
   /** Shared by the whole walk. */
-  readonly walked: { size: number };
+  readonly walked: { size: number; readonly max: number };
 }
 
 function check(value: unknown, path: string, walk: Walk): SubsetProblem | undefined {
   const { depth, walked } = walk;
   walked.size += VALUE_SIZE + (typeof value === 'string' ? value.length : 0);
-  if (walked.size > SIZE_MAX) return { path: '', message: `larger than ${SIZE_MAX} characters` };
+  if (walked.size > walked.max)
+    return { path: '', message: `larger than ${walked.max} characters` };
   switch (typeof value) {
     case 'boolean':
       return undefined;
@@ -111,13 +114,18 @@ function checkMembers(
 }
 
 /** The canonical form (RFC 8785) of a value of the subset. @throws ProtocolError malformed */
-export function canonicalize(value: unknown): string {
-  const problem = checkSubset(value);
+export function canonicalize(value: unknown, sizeMax = SIZE_MAX): string {
+  const problem = checkSubset(value, sizeMax);
   if (problem !== undefined)
     throw new ProtocolError('malformed', `${problem.path || 'value'}: ${problem.message}`);
   const text = jcs(value);
   invariant(text !== undefined, 'a value of the subset has a canonical form');
   return text;
+}
+
+/** The canonical form of a value that should be a statement, given up sooner. @throws ProtocolError malformed */
+export function canonicalStatement(value: unknown): string {
+  return canonicalize(value, STATEMENT_SIZE_MAX);
 }
 
 /** The canonical form as UTF-8: the bytes that are hashed and signed. @throws ProtocolError malformed */

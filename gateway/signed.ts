@@ -1,4 +1,4 @@
-import { canonicalize, digestOf, parseCanonical } from '../domain/canonical.js';
+import { canonicalStatement, digestOf, parseCanonical } from '../domain/canonical.js';
 import {
   checkSignature,
   counterRefusal,
@@ -27,8 +27,7 @@ export interface Signed {
 
 /** The message as received, in canonical form: a string is parsed strictly, a value is made canonical. */
 export function readMessage(message: unknown): { readonly value: unknown; readonly text: string } {
-  const text =
-    typeof message === 'string' ? canonicalize(parseCanonical(message)) : canonicalize(message);
+  const text = typeof message === 'string' ? message : canonicalStatement(message);
   return { value: parseCanonical(text), text };
 }
 
