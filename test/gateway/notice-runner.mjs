@@ -1,4 +1,5 @@
 // A process that opens a gate, or sends what waits, and is killed where it is told to be. Part of no build.
+import pg from 'pg';
 import { createEgress } from '../../dist/gateway/egress.js';
 import { dispatchNotices } from '../../dist/gateway/notice-dispatch.js';
 import { connect } from '../../dist/store/connect.js';
@@ -9,10 +10,18 @@ const db = connect(url, { max: 6 });
 // Nothing in this process runs after it: not a handler, not a line that is waited for.
 const die = () => process.kill(process.pid, 'SIGKILL');
 
-if (runId !== '') {
-  await bareGateway(db, instance).gateway.openGate(runId, 'plan');
-  if (place === 'commit') die();
+if (place === 'commit') {
+  // The very commit that makes the gate stand is the last thing this process does.
+  const { query } = pg.Client.prototype;
+  const opening = new WeakSet();
+  pg.Client.prototype.query = function (text, ...rest) {
+    const answer = query.call(this, text, ...rest);
+    const words = typeof text === 'string' ? text : (text?.text ?? '');
+    if (words.startsWith('insert into "gates"')) opening.add(this);
+    return words === 'commit' && opening.has(this) ? answer.then(die) : answer;
+  };
 }
+if (runId !== '') await bareGateway(db, instance).gateway.openGate(runId, 'plan');
 const counts = await dispatchNotices({
   db,
   instance,

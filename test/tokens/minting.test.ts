@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { revokeDue, sweepTokens } from '../../gateway/revoke.js';
+import { stop } from '../../gateway/stop.js';
 import { openSandbox, performed, persist, takenBack, upTo } from '../gateway/at-sandbox.js';
 import type { AtSandbox, Sandboxed } from '../gateway/at-sandbox.js';
 import { admitted, approved, sender } from '../gateway/house.js';
@@ -125,6 +126,12 @@ test('a stop revokes at once, and what is taken back has tokens of its own that 
     for (const step of steps) await takenBack(at, runId, step);
     const rows = await rowsOf(at, runId);
     expect(new Set(rows.map((row) => row.class))).toEqual(new Set(['actions', 'compensations']));
+    const live = rows.filter(({ state }) => state === 'live').map(({ name }) => name);
+    expect(live).not.toEqual([]);
+    // Another stop, over everything, comes while reversals are under way.
+    await stop(at.parts, { scope: 'all', reason: 'more', by: 'p_ada', proven: true });
+    const after = (await rowsOf(at, runId)).filter(({ state }) => state === 'live');
+    expect(after.map(({ name }) => name)).toEqual(live);
     expect((await at.gateway.finish(runId, 'stopped')).phase).toBe('reversed');
     expect(await tokensAt(at)).toEqual([]);
     const { requests } = await at.control.truth(at.world);
