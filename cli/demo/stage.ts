@@ -1,49 +1,47 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { packSite, type PackedSite } from '../../client/bundle.js';
 import { createClient, type CountersignClient } from '../../client/client.js';
-import { signDecision, signResume, verifyGate, type VerifiedGate } from '../../client/decision.js';
-import type { SigningKey } from '../../client/keys.js';
+import type { VerifiedGate } from '../../client/decision.js';
 import type { RunHandle } from '../../client/run-handle.js';
-import { createDoor } from '../../gateway/door.js';
-import { liftFence } from '../../gateway/lift-fence.js';
-import { PLAIN_TRUST } from '../../domain/trust.js';
-import { parseInstance } from '../../domain/ids.js';
 import { canonicalize } from '../../domain/canonical.js';
-import type { ActionDocument, CardDocument, DecideMessage } from '../../domain/documents.js';
-import type { Plan } from '../../domain/plan.js';
-import type { StopRecord } from '../../gateway/door-contract.js';
-import { stop } from '../../gateway/stop.js';
-import { openRunsUnder } from '../../store/overview.js';
+import type { CardDocument } from '../../domain/documents.js';
 import type { RunState } from '../../domain/plan.js';
 import { builtInPolicy } from '../../domain/policy/built-in.js';
 import { policyDigestOf, type Policy } from '../../domain/policy/schema.js';
-import { keyIdOf } from '../../domain/signature.js';
 import { removeDataFolder } from '../../embedded/data-folder.js';
 import type { StackPorts } from '../../embedded/stack-ports.js';
 import type { ServiceSpec, Stack } from '../../embedded/supervisor.js';
+import type { StopRecord } from '../../gateway/door-contract.js';
 import { SandboxControl, type Truth } from '../../sandbox/control-client.js';
 import { storeBundle } from '../../store/bundle-writes.js';
-import { advanceClock, databaseNow } from '../../store/clock.js';
+import { advanceClock } from '../../store/clock.js';
 import type { Database } from '../../store/connect.js';
-import { openGates } from '../../store/inbox.js';
 import { addAgent, addKey, addPerson, addPrincipal } from '../../store/people.js';
 import { activatePolicy } from '../../store/policies.js';
 import { openContext, type Context } from '../context.js';
 import { services, startEmbedded } from '../verbs/up.js';
+import { eventually } from './eventually.js';
+import {
+  APPROVER,
+  cardOf,
+  decision,
+  resumeAll,
+  stopAll,
+  throwAwayKey,
+  type Hands,
+} from './hands.js';
+import { effectOf, grantOf, type Grant } from './record.js';
+
+export { eventually, StoryFailed } from './eventually.js';
 
 /** The site that the stories put online: the example of the README. */
 const SITE = fileURLToPath(new URL('../../../examples/superseal/site', import.meta.url));
 export const WORLD = 'main';
 const OWNER = 'p_owner';
-const APPROVER = 'p_approver';
 const AGENT = 'launch-agent';
-const LOOK_MS = 50;
-const PATIENCE_MS = 120_000;
 
 /** A whole stack of its own with two throw-away persons: the agent's owner, and somebody who approves. */
 export interface Stage {
@@ -94,22 +92,9 @@ export interface StartOf {
   readonly goal?: string;
 }
 
-export interface Grant {
-  readonly gateId: string;
-  readonly action: ActionDocument;
-  readonly decisions: readonly string[];
-}
-
-export class StoryFailed extends Error {
-  override readonly name = 'StoryFailed';
-}
-
-interface Scene {
+interface Scene extends Hands {
   readonly context: Context;
   readonly stack: Stack;
-  readonly db: Database;
-  readonly instance: string;
-  readonly key: SigningKey;
   readonly siteFolder: string;
 }
 
@@ -191,37 +176,11 @@ async function stageOf(scene: Scene): Promise<Stage> {
 
 const ENDED = new Set<string>(['completed', 'reversed', 'denied', 'rejected', 'expired']);
 
-/** Asks until it is as wanted; a worker that is away for a moment is waited for. */
-export async function eventually<T>(
-  what: string,
-  ask: () => Promise<T | undefined>,
-  patienceMs = PATIENCE_MS,
-): Promise<T> {
-  const deadline = performance.now() + patienceMs;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (performance.now() > deadline)
-      throw new StoryFailed(`waited ${patienceMs / 1000} s in vain for ${what}`);
-    await pause(LOOK_MS);
-  }
-}
-
 const until = (handle: RunHandle, is: (state: RunState) => boolean): Promise<RunState> =>
   eventually(`run ${handle.runId}`, async () => {
     const state = await handle.state().catch(() => undefined);
     return state !== undefined && is(state) ? state : undefined;
   });
-
-function throwAwayKey(): SigningKey {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
-  return {
-    keyId: keyIdOf(raw),
-    publicKey: raw.toString('base64url'),
-    sign: (bytes) => sign(null, bytes, privateKey).toString('base64url'),
-  };
-}
 
 async function populate({ db, key }: Scene): Promise<void> {
   await db.transaction().execute(async (tx) => {
@@ -284,135 +243,5 @@ async function start(
       bundle: site.digest,
       budget: '60.00 USD',
     },
-  });
-}
-
-async function cardOf(
-  { db, instance }: Scene,
-  of: { readonly runId: string; readonly gate: string; readonly revision: number },
-) {
-  const row = await eventually(`the gate ${of.gate} of ${of.runId}`, async () => {
-    const open = (await openGates(db, of.runId)).find(
-      ({ gate, revision }) => gate === of.gate && revision >= of.revision,
-    );
-    if (open === undefined) await refuseEnded(db, of);
-    return open;
-  });
-  return verifyGate(row, instance);
-}
-
-/** A run that has ended opens no gate any more. */
-async function refuseEnded(
-  db: Database,
-  { runId, gate }: { readonly runId: string; readonly gate: string },
-): Promise<void> {
-  const run = await db
-    .selectFrom('runs')
-    .select(['end_phase', 'end_why'])
-    .where('run_id', '=', runId)
-    .executeTakeFirst();
-  if (run?.end_phase !== undefined && run.end_phase !== null)
-    throw new StoryFailed(
-      `run ${runId} ended ${run.end_phase} before its gate ${gate}: ${run.end_why ?? ''}`,
-    );
-}
-
-async function decision(
-  { db, key }: Scene,
-  verified: VerifiedGate,
-  made: 'approve' | 'reject',
-  reason?: string,
-): Promise<DecideMessage> {
-  const decidedAt = (await databaseNow(db)).toISOString();
-  return signDecision(
-    verified,
-    {
-      decision: made,
-      approver: APPROVER,
-      surface: 'cli',
-      decidedAt,
-      ...(reason === undefined ? {} : { reason }),
-    },
-    key,
-  );
-}
-
-async function resumeAll({ db, instance, key }: Scene): Promise<void> {
-  const message = signResume(
-    {
-      instance,
-      scope: 'all',
-      by: APPROVER,
-      reason: 'the demo goes on',
-      at: (await databaseNow(db)).toISOString(),
-    },
-    key,
-  );
-  const answer = await liftFence(
-    { db, door: createDoor(db), instance: parseInstance(instance), trust: PLAIN_TRUST },
-    message,
-  );
-  if (!answer.lifted) throw new StoryFailed(`the stop was not lifted: ${answer.reason}`);
-}
-
-async function effectOf(
-  db: Database,
-  runId: string,
-  step: string,
-): Promise<{ readonly state: string; readonly object: string | undefined } | undefined> {
-  const row = await db
-    .selectFrom('effects')
-    .select(['state', 'object'])
-    .where('run_id', '=', runId)
-    .where('step', '=', step)
-    .where('kind', '=', 'act')
-    .executeTakeFirst();
-  return row === undefined ? undefined : { state: row.state, object: row.object ?? undefined };
-}
-
-async function grantOf(db: Database, runId: string, gate: string): Promise<Grant> {
-  const granted = await eventually(`the grant at ${gate} of ${runId}`, () =>
-    db
-      .selectFrom('gates')
-      .select(['gate_id', 'plan_revision'])
-      .where('run_id', '=', runId)
-      .where('gate', '=', gate)
-      .where('state', '=', 'granted')
-      .executeTakeFirst(),
-  );
-  const { plan } = await db
-    .selectFrom('plans')
-    .select('plan')
-    .where('run_id', '=', runId)
-    .where('revision', '=', granted.plan_revision)
-    .executeTakeFirstOrThrow();
-  const step = (JSON.parse(plan) as Plan).steps.find(({ step: name }) => name === gate);
-  if (step?.action === undefined) throw new StoryFailed(`the plan of ${runId} has no ${gate}`);
-  const decisions = await db
-    .selectFrom('decisions')
-    .select('digest')
-    .where('gate_id', '=', granted.gate_id)
-    .where('accepted', '=', true)
-    .execute();
-  return {
-    gateId: granted.gate_id,
-    action: step.action,
-    decisions: decisions.map(({ digest }) => digest),
-  };
-}
-
-async function stopAll(
-  { db }: Scene,
-  client: CountersignClient,
-  reason: string,
-): Promise<StopRecord> {
-  const door = createDoor(db);
-  const by = 'the demo';
-  await stop({ db, door }, { scope: 'all', reason, by, proven: false, mode: 'unwind' });
-  for (const { run_id: runId } of await openRunsUnder(db, 'all'))
-    await client.run(runId).stop({ mode: 'unwind', reason, by });
-  return eventually('the stop to be drained', async () => {
-    const record = await door.drained('all');
-    return record.drainedAt === undefined ? undefined : record;
   });
 }
