@@ -35,8 +35,7 @@ function parsed(source: string): Program | string {
   try {
     return parse(source, { ecmaVersion: 'latest', sourceType: 'module' });
   } catch (error) {
-    // guard: the parser descends into each bracket, and what it cannot follow is no Worker of anybody.
-    if (error instanceof RangeError) return 'is nested too deep to be read: write it flatter';
+    // guard: so says the parser, too, of brackets that are nested deeper than it can follow.
     if (!(error instanceof SyntaxError)) throw error;
     const at = 'loc' in error ? (error.loc as { line: number; column: number }) : undefined;
     const message = error.message.replace(/ \(\d+:\d+\)$/, '');
