@@ -72,10 +72,19 @@ const compiled = () =>
 async function effectCost(report, folder) {
   const { measureEffects } = await import(pathToFileURL(`${folder}/bench/effect-cost.js`).href);
   const cost = await measureEffects(EFFECTS);
-  report.times('one paid effect against a gateway that does nothing', cost.governed, cost.bare);
-  const added = cost.governed.map((time, i) => time - cost.bare[i]);
-  report.row('added to it by policy, grant and ledger, p50', ms(at(added, 0.5)));
-  report.row('added to it by policy, grant and ledger, p99', ms(at(added, 0.99)));
+  const added = (than, what) => {
+    const more = cost.governed.map((time, i) => time - than[i]);
+    report.row(`added to it by ${what}, p50`, ms(at(more, 0.5)));
+    report.row(`added to it by ${what}, p99`, ms(at(more, 0.99)));
+  };
+  report.times(
+    'one paid effect against a gateway that judges nothing',
+    cost.governed,
+    cost.unjudged,
+  );
+  added(cost.unjudged, 'policy, grant and ledger');
+  report.times('one paid effect against the bare package', cost.governed, cost.bare);
+  added(cost.bare, 'the whole gateway');
   const door = cost.authorize.map((time, i) => time + cost.settle[i]);
   report.times(
     'authorize and settle against two empty queries',

@@ -9,13 +9,16 @@ import type { Operation, OperationContext } from '../gateway/operation.js';
 import type { Parts } from '../gateway/parts.js';
 import { admitted, approved, perform, sender } from '../test/gateway/house.js';
 import type { House } from '../test/gateway/house.js';
+import { performUnjudged, takeOutChecks, timed } from './no-op-gateway.js';
 import { inMeasuredHouse, newPrincipal, roomyPolicy } from './measured-house.js';
 
 /** Times of one kind, in ms, in the order in which they were taken. */
 export interface EffectCost {
   /** `check` and `send` by the real SDK, nothing around them: the gateway that does nothing. */
   readonly bare: readonly number[];
-  /** The same two under policy, a grant verified anew, the door and the ledger. */
+  /** A gateway that keeps its record of the effect and judges nothing: no policy, no grant, no ledger. */
+  readonly unjudged: readonly number[];
+  /** The same under policy, a grant verified anew, the door and the ledger. */
   readonly governed: readonly number[];
   readonly authorize: readonly number[];
   readonly settle: readonly number[];
@@ -31,15 +34,12 @@ const BEFORE = ['create-customer', 'link-account'] as const;
  * turn by turn in one process, against a scripted provider that answers at once.
  */
 export const measureEffects = (count: number): Promise<EffectCost> =>
-  inMeasuredHouse(roomyPolicy(), (house) => turns(house, count));
+  inMeasuredHouse(roomyPolicy(), (house) =>
+    inMeasuredHouse(roomyPolicy(), (unjudging) => turns(house, unjudging, count)),
+  );
 
-async function turns(house: House, count: number): Promise<EffectCost> {
-  const times = { bare: [], governed: [], authorize: [], settle: [], roundTrip: [] } as Record<
-    keyof EffectCost,
-    number[]
-  >;
-  const parts: Parts = { ...house.parts, door: timedDoor(house.parts.door, times) };
-  const gateway = createGateway(parts);
+/** Runs, admitted and approved, that have done everything up to the measured step. */
+async function ready(house: House, count: number): Promise<RunId[]> {
   const runs: RunId[] = [];
   for (let i = 0; i <= count; i += 1) {
     const principal = await newPrincipal(house, i);
@@ -48,11 +48,34 @@ async function turns(house: House, count: number): Promise<EffectCost> {
     for (const step of BEFORE) await perform(house, runId, step);
     runs.push(runId);
   }
+  return runs;
+}
+
+async function turns(house: House, unjudging: House, count: number): Promise<EffectCost> {
+  const times: Record<keyof EffectCost, number[]> = {
+    bare: [],
+    unjudged: [],
+    governed: [],
+    authorize: [],
+    settle: [],
+    roundTrip: [],
+  };
+  const parts: Parts = { ...house.parts, door: timedDoor(house.parts.door, times) };
+  const gateway = createGateway(parts);
+  const runs = await ready(house, count);
+  const others = await ready(unjudging, count);
+  await takeOutChecks(unjudging.db);
   for (const [turn, runId] of runs.entries()) {
     // What earlier turns made would be listed at each look, and take longer to read at every one.
     house.stub.forgetThings();
+    unjudging.stub.forgetThings();
+    const other = others[turn];
+    if (other === undefined) throw new Error('as many runs on both sides');
     const roundTrip = await timed(() => sql`select 1`.execute(house.db));
     const bare = await timed(() => sendBare(house));
+    const unjudged = await timed(() =>
+      performUnjudged(unjudging.parts, other, 'start-subscription'),
+    );
     const governed = await timed(() => gateway.perform(runId, 'start-subscription', sender()));
     // The first turn warms everything up.
     if (turn === 0) {
@@ -62,15 +85,10 @@ async function turns(house: House, count: number): Promise<EffectCost> {
     }
     times.roundTrip.push(roundTrip);
     times.bare.push(bare);
+    times.unjudged.push(unjudged);
     times.governed.push(governed);
   }
   return times;
-}
-
-async function timed(act: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await act();
-  return performance.now() - began;
 }
 
 function timedDoor(door: Door, times: Record<'authorize' | 'settle', number[]>): Door {

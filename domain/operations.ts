@@ -1,3 +1,4 @@
+import { invariant } from './errors.js';
 import type { EffectStep, ProviderName, ReversalKind } from './steps.js';
 
 /** The provider operations a step may use: one word for plan, policy, gateway and activities. */
@@ -61,4 +62,11 @@ export function isOperationName(name: string): name is OperationName {
 export function operationSpec(name: string): OperationSpec | undefined {
   if (isTeardown(name)) return TEARDOWNS[name];
   return isOperationName(name) ? OPERATIONS[name] : undefined;
+}
+
+/** Whom a step's effect is asked of. */
+export function providerOf(step: EffectStep): ProviderName {
+  const spec = Object.values<OperationSpec>(OPERATIONS).find((known) => known.step === step);
+  invariant(spec, `an operation belongs to ${step}`);
+  return spec.provider;
 }

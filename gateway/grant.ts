@@ -8,6 +8,8 @@ import { demandsDelegation } from '../domain/policy/delegations.js';
 import { type StoredDecision, verifyGrant } from '../domain/verify-grant.js';
 import { readGrantFacts } from '../store/facts.js';
 import type { GrantFacts } from '../store/facts.js';
+import { readLifts } from '../store/lifts.js';
+import type { Lift } from '../store/lifts.js';
 import type { Row } from '../store/schema.js';
 import type { CapAsk } from './door-contract.js';
 import type { Effect } from './effect.js';
@@ -45,10 +47,11 @@ export async function judge(
   effect: Effect,
   read?: GrantRead,
 ): Promise<Judged> {
-  const [facts] = await Promise.all([
+  const [facts, lifts] = await Promise.all([
     factsOf(parts, run, effect, read),
-    refuseUnsignedLifts(parts, { runId: run.runId, effect }),
+    liftsOver(parts, run, effect, read),
   ]);
+  await refuseUnsignedLifts(parts, { runId: run.runId, effect, lifts });
   const inForce = await believedPolicy(parts.db, parts, facts.policy);
   const verdict = decideAction(inForce.policy, {
     request: run.request,
@@ -110,6 +113,18 @@ async function factsOf(
   if (read?.digest === digest && read.fresh.leftMs() > 0) return read.facts;
   const { plan_revision: planRevision } = run.row;
   return readGrantFacts(parts.db, { runId: run.runId, digest, planRevision });
+}
+
+/** Lifted stops over the effect, by the same rule. */
+async function liftsOver(
+  { db }: Parts,
+  { runId }: PlannedRun,
+  { provider }: Effect,
+  read: GrantRead | undefined,
+): Promise<readonly Lift[]> {
+  // guard: of the provider that is about to be asked, whatever the plan's row says.
+  if (read?.provider === provider && read.fresh.leftMs() > 0) return read.lifts;
+  return readLifts(db, { runId, provider });
 }
 
 async function verified(

@@ -3,7 +3,7 @@ import { Failure } from '../domain/errors.js';
 import type { RunId } from '../domain/ids.js';
 import type { Policy } from '../domain/policy/schema.js';
 import type { Executor } from '../store/connect.js';
-import { type Lift, readLifts } from '../store/lifts.js';
+import type { Lift } from '../store/lifts.js';
 import { recordRefusal } from '../store/refusals.js';
 import { policyVersion } from '../store/policies.js';
 import type { Effect } from './effect.js';
@@ -24,9 +24,18 @@ const proved = remembering(2_000);
  */
 export async function refuseUnsignedLifts(
   parts: Parts,
-  { effect, runId }: { readonly runId: RunId; readonly effect: Effect },
+  {
+    effect,
+    runId,
+    lifts,
+  }: {
+    readonly runId: RunId;
+    readonly effect: Effect;
+    /** Those that would cover it. */
+    readonly lifts: readonly Lift[];
+  },
 ): Promise<void> {
-  for (const lift of await readLifts(parts.db, { runId, provider: effect.provider })) {
+  for (const lift of lifts) {
     const { rootKeys } = parts.trust;
     const name = [parts.instance, lift.stopId, lift.statement, lift.lostKeys, ...rootKeys].join();
     if (await proved(name, () => isSigned(parts, lift))) continue;

@@ -1,5 +1,6 @@
 import { Failure } from '../domain/errors.js';
 import type { RunId } from '../domain/ids.js';
+import { providerOf } from '../domain/operations.js';
 import type { EffectStep } from '../domain/steps.js';
 import { linkAccount } from '../store/principal-accounts.js';
 import { attempt } from './attempt.js';
@@ -41,7 +42,12 @@ export async function perform(
   step: EffectStep,
   sender: Sender,
 ): Promise<Performed> {
-  const standing = await loadForEffect(parts, runId, step);
+  const loading = loadForEffect(parts, runId, step);
+  // Behind the question to the database, which is on its way by then: making a client takes a ms or more.
+  setImmediate(() => {
+    parts.providers.prepare(providerOf(step));
+  });
+  const standing = await loading;
   const { run } = standing;
   const row = standing.rows.get(step);
   if (row?.state === 'succeeded') return finished(parts, run, row);

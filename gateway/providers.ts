@@ -3,14 +3,14 @@ import { Failure } from '../domain/errors.js';
 import type { ProviderName } from '../domain/steps.js';
 import { UNCOUNTED } from './calls.js';
 import type { Calls } from './calls.js';
-import { CLOUDFLARE_ORIGIN, cloudflareClient } from './cloudflare/client.js';
+import { CLOUDFLARE_ORIGIN, unboundCloudflare } from './cloudflare/client.js';
 import type { CloudflareCredentials } from './cloudflare/client.js';
 import { deadlineIn } from './deadline.js';
 import type { Clocks, Deadline } from './deadline.js';
 import type { Leave } from './leave.js';
 import type { Clients } from './operation.js';
-import type { SendOnce, Transmission } from './send-once.js';
-import { STRIPE_ORIGIN, stripeClient } from './stripe/client.js';
+import type { SendOnce, Transmission, Unbound } from './send-once.js';
+import { STRIPE_ORIGIN, unboundStripe } from './stripe/client.js';
 import type { StripeCredentials } from './stripe/client.js';
 import type { TokenClass } from './token-door.js';
 
@@ -42,6 +42,8 @@ interface Attempt {
 }
 
 export interface Providers {
+  /** Makes the clients of the next effect at this provider, while there is something else to wait for. */
+  prepare(provider: ProviderName): void;
   /** Clients that send: one attempt's own, under its deadline. */
   forSending(
     role: 'actions' | 'compensations',
@@ -122,10 +124,12 @@ export function createProviders(
       throw new Failure('PROVIDER_AUTH', `this process holds no credentials for ${role}`);
     return held;
   };
+  const stripes = stocked(unboundStripe, ({ origin, apiKey }) => `${origin} ${apiKey}`);
+  const cloudflares = stocked(unboundCloudflare, ({ origin, apiToken }) => `${origin} ${apiToken}`);
   const stripeBy = (by: StripeCredentials, send: Omit<SendOnce, 'origin'>) =>
-    stripeClient(by, { ...send, ...counted('stripe', calls) });
+    stripes.take(by).bind({ ...send, ...counted('stripe', calls) });
   const cloudflareBy = (by: CloudflareCredentials, send: Omit<SendOnce, 'origin'>) =>
-    cloudflareClient(by, { ...send, ...counted('cloudflare', calls) });
+    cloudflares.take(by).bind({ ...send, ...counted('cloudflare', calls) });
   const parent = (role: TokenClass): CloudflareCredentials => of(role).cloudflare;
   const origin = (): string =>
     (credentials.actions ?? credentials.compensations ?? of('reads')).cloudflare.origin;
@@ -141,6 +145,12 @@ export function createProviders(
     transmission: { begun: 0 },
   });
   return {
+    prepare: (provider) => {
+      const { actions, reads } = credentials;
+      // One looks, one sends. Cloudflare's sends by a token of its own, which is not known yet.
+      if (provider === 'stripe' && actions !== undefined) stripes.stock(actions.stripe, 2);
+      if (provider === 'cloudflare' && reads !== undefined) cloudflares.stock(reads.cloudflare, 1);
+    },
     forSending: (role, { token, ...send }) => {
       return clientsOf(
         () => stripeBy(of(role).stripe, send),
@@ -161,6 +171,23 @@ export function createProviders(
     forMinting: (role, attempt = asking()) => cloudflareBy(parent(role), attempt),
     mints: (role) => credentials[role] !== undefined,
     asToken: (value) => cloudflareBy({ apiToken: value, origin: origin() }, asking()),
+  };
+}
+
+/** Clients made ahead, each for one attempt; those of a credential that was replaced are never taken. */
+function stocked<By, Client>(
+  make: (by: By) => Unbound<Client>,
+  nameOf: (by: By) => string,
+): { stock(by: By, count: number): void; take(by: By): Unbound<Client> } {
+  let name = '';
+  const made: Unbound<Client>[] = [];
+  return {
+    stock: (by, count) => {
+      if (name !== nameOf(by)) made.length = 0;
+      name = nameOf(by);
+      while (made.length < count) made.push(make(by));
+    },
+    take: (by) => (name === nameOf(by) ? made.pop() : undefined) ?? make(by),
   };
 }
 

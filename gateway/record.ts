@@ -15,6 +15,7 @@ import { readRun } from '../store/admissions.js';
 import { bundleFiles } from '../store/bundle-files.js';
 import { readEffectFacts, readRunFacts } from '../store/facts.js';
 import type { GrantFacts, RunFacts } from '../store/facts.js';
+import type { Lift } from '../store/lifts.js';
 import { readPlanHolding } from '../store/plans.js';
 import type { Row } from '../store/schema.js';
 import { deadlineIn } from './deadline.js';
@@ -72,6 +73,8 @@ export async function loadStanding(parts: Parts, runId: RunId): Promise<Standing
 export interface GrantRead {
   readonly digest: string | undefined;
   readonly facts: GrantFacts;
+  readonly provider: string | undefined;
+  readonly lifts: readonly Lift[];
   /** Passed: much may have happened since, and it is read anew. */
   readonly fresh: Deadline;
 }
@@ -89,7 +92,8 @@ export async function loadForEffect(
   const facts = await readEffectFacts(parts.db, { runId, step });
   const standing = standingOf(runId, facts?.run);
   if (facts === undefined) throw unknown(runId);
-  return { ...standing, grant: { digest: facts.digest, facts: facts.grant, fresh } };
+  const { digest, lifts, provider } = facts;
+  return { ...standing, grant: { digest, facts: facts.grant, provider, lifts, fresh } };
 }
 
 function standingOf(runId: RunId, facts: RunFacts | undefined): Standing {

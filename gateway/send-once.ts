@@ -92,6 +92,28 @@ export function sendOnce(options: SendOnce): typeof fetch {
   };
 }
 
+/** An SDK's client that is made before it is known by whose leave it sends: it serves one attempt. */
+export interface Unbound<Client> {
+  bind(send: Omit<SendOnce, 'origin'>): Client;
+}
+
+/** The same of a `fetch`: what it is asked before it is bound goes nowhere. @throws NotSent, AnswerLost */
+export function unboundFetch(origin: string): {
+  readonly fetch: typeof fetch;
+  bind(send: Omit<SendOnce, 'origin'>): void;
+} {
+  let bound: typeof fetch | undefined;
+  return {
+    fetch: (input, init) =>
+      bound === undefined
+        ? Promise.reject(new NotSent('nobody has asked for this request', 'EDOOR'))
+        : bound(input, init),
+    bind: (send) => {
+      bound = sendOnce({ ...send, origin });
+    },
+  };
+}
+
 /** Whatever an SDK does on its own account, the same change is asked for once an attempt. */
 function refuseTwice(request: Request, bytes: Buffer, { changes }: Transmission): void {
   if (changes === undefined || request.method === 'GET' || request.method === 'HEAD') return;

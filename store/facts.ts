@@ -1,8 +1,11 @@
 import { sql } from 'kysely';
+import { memoOfText } from '../domain/memo.js';
 import type { Plan } from '../domain/plan.js';
 import type { Executor } from './connect.js';
 import type { SeenEffect } from './effect-rows.js';
 import type { RunPeople } from './identity.js';
+import { liftOf } from './lifts.js';
+import type { Lift, SeenLift } from './lifts.js';
 import type { Row } from './schema.js';
 
 /** A run, the current revision of its plan, and its effects, as they stood at one moment. */
@@ -22,8 +25,10 @@ export async function readRunFacts(db: Executor, runId: string): Promise<RunFact
   return { row, plan: planOf(plan), effects };
 }
 
+const planOfText = memoOfText(200, (text) => JSON.parse(text) as Plan);
+
 const planOf = (text: string | null): Plan | undefined =>
-  text === null ? undefined : (JSON.parse(text) as Plan);
+  text === null ? undefined : planOfText(text);
 
 /** All that a grant over an action stands on, as it stood at one moment. */
 export interface GrantFacts {
@@ -77,6 +82,10 @@ export interface EffectFacts {
   /** Of the action that `grant` is of, as the plan has it; undefined: nothing is to be done for the step. */
   readonly digest: string | undefined;
   readonly grant: GrantFacts;
+  /** Whom the plan has the step asked of. */
+  readonly provider: string | undefined;
+  /** Lifted stops that would cover an effect of this run at that provider. */
+  readonly lifts: readonly Lift[];
 }
 
 /** Both in one round trip; undefined when no such run was admitted. */
@@ -88,11 +97,13 @@ export async function readEffectFacts(
     select * from effect_facts(${of.runId}, ${of.step})`.execute(db);
   const [found] = rows;
   if (found === undefined) return undefined;
-  const { run, plan, effects, digest } = found;
+  const { run, plan, effects, digest, provider, lifts } = found;
   return {
     run: { row: revived<'runs'>(run), plan: planOf(plan), effects },
     digest: digest ?? undefined,
     grant: grantFactsOf(found, of.runId),
+    provider: provider ?? undefined,
+    lifts: lifts.map(liftOf),
   };
 }
 
@@ -101,6 +112,8 @@ interface RawEffectFacts extends RawGrantFacts {
   readonly plan: string | null;
   readonly effects: SeenEffect[];
   readonly digest: string | null;
+  readonly provider: string | null;
+  readonly lifts: readonly SeenLift[];
 }
 
 function grantFactsOf(raw: RawGrantFacts, runId: string): GrantFacts {

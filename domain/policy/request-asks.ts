@@ -5,8 +5,21 @@ import { nameFindings } from './names.js';
 import type { Policy } from './schema.js';
 import type { Ask } from './verdict.js';
 
-/** What the policy says of the request itself, before any price is known. */
-export function requestAsks(policy: Policy, request: Request): Ask[] {
+const known = new WeakMap<Policy, WeakMap<Request, readonly Ask[]>>();
+
+/**
+ * What the policy says of the request itself, before any price is known. Said once of the same two documents, which
+ * nobody changes: each of a run's effects asks for it, and the likeness of names takes its time.
+ */
+export function requestAsks(policy: Policy, request: Request): readonly Ask[] {
+  const ofPolicy = known.get(policy) ?? new WeakMap<Request, readonly Ask[]>();
+  known.set(policy, ofPolicy);
+  const asks = ofPolicy.get(request) ?? judgeRequest(policy, request);
+  ofPolicy.set(request, asks);
+  return asks;
+}
+
+function judgeRequest(policy: Policy, request: Request): readonly Ask[] {
   const denials: Ask[] = [];
   const deny = (rule: string, text: string): void => {
     denials.push({ verdict: 'denied', rule, text });

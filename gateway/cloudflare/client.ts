@@ -1,6 +1,6 @@
 import Cloudflare from 'cloudflare';
-import { sendOnce } from '../send-once.js';
-import type { SendOnce } from '../send-once.js';
+import { unboundFetch } from '../send-once.js';
+import type { SendOnce, Unbound } from '../send-once.js';
 
 export interface CloudflareCredentials {
   readonly apiToken: string;
@@ -15,12 +15,16 @@ const API_PATH = '/client/v4';
 const SDK_TIMEOUT_MS = 10 * 60_000;
 
 /** A client for one attempt: every option explicit, nothing from the environment, no retries, one send a call. */
-export function cloudflareClient(
+export const cloudflareClient = (
   credentials: CloudflareCredentials,
   send: Omit<SendOnce, 'origin'>,
-): Cloudflare {
+): Cloudflare => unboundCloudflare(credentials).bind(send);
+
+/** The same, made before it is known by whose leave it sends: making it takes some ms. */
+export function unboundCloudflare(credentials: CloudflareCredentials): Unbound<Cloudflare> {
   const { origin } = new URL(credentials.origin);
-  return new Cloudflare({
+  const wire = unboundFetch(origin);
+  const client = new Cloudflare({
     apiToken: credentials.apiToken,
     apiKey: null,
     apiEmail: null,
@@ -29,9 +33,15 @@ export function cloudflareClient(
     timeout: SDK_TIMEOUT_MS,
     maxRetries: 0,
     logLevel: 'off',
-    fetch: sendOnce({ ...send, origin }),
+    fetch: wire.fetch,
     fetchOptions: {},
     defaultHeaders: {},
     defaultQuery: {},
   });
+  return {
+    bind: (send) => {
+      wire.bind(send);
+      return client;
+    },
+  };
 }

@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
-import { sendOnce } from '../send-once.js';
-import type { SendOnce } from '../send-once.js';
+import { unboundFetch } from '../send-once.js';
+import type { SendOnce, Unbound } from '../send-once.js';
 
 export interface StripeCredentials {
   readonly apiKey: string;
@@ -14,12 +14,16 @@ export const STRIPE_ORIGIN = 'https://api.stripe.com';
 const SDK_TIMEOUT_MS = 10 * 60_000;
 
 /** A client for one attempt: every option explicit, no retries of its own, no telemetry, one send a call. */
-export function stripeClient(
+export const stripeClient = (
   credentials: StripeCredentials,
   send: Omit<SendOnce, 'origin'>,
-): Stripe {
+): Stripe => unboundStripe(credentials).bind(send);
+
+/** The same, made before it is known by whose leave it sends: making it takes about a ms. */
+export function unboundStripe(credentials: StripeCredentials): Unbound<Stripe> {
   const origin = new URL(credentials.origin);
-  return new Stripe(credentials.apiKey, {
+  const wire = unboundFetch(origin.origin);
+  const client = new Stripe(credentials.apiKey, {
     apiVersion: Stripe.API_VERSION,
     host: origin.hostname,
     port: origin.port === '' ? (origin.protocol === 'https:' ? 443 : 80) : Number(origin.port),
@@ -27,6 +31,12 @@ export function stripeClient(
     timeout: SDK_TIMEOUT_MS,
     maxNetworkRetries: 0,
     telemetry: false,
-    httpClient: Stripe.createFetchHttpClient(sendOnce({ ...send, origin: origin.origin })),
+    httpClient: Stripe.createFetchHttpClient(wire.fetch),
   });
+  return {
+    bind: (send) => {
+      wire.bind(send);
+      return client;
+    },
+  };
 }

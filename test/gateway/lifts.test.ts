@@ -75,6 +75,29 @@ test.each<[string, () => Promise<[string, object]>]>([
   expect(await standing()).toEqual(['all']);
 });
 
+test('a plan whose row names another provider hides no lift at the one that is asked', async () => {
+  const scope = 'provider/stripe';
+  await stopped(scope);
+  expect(await liftedInSql(scope, { by: 'a writer' })).toBe(true);
+  // Rows of a plan are never changed; whoever owns the tables could.
+  const planned = (provider: 'stripe' | 'cloudflare') =>
+    house.db.transaction().execute(async (tx) => {
+      await sql`set local session_replication_role = replica`.execute(tx);
+      await tx
+        .updateTable('plan_steps')
+        .set({ provider })
+        .where('run_id', '=', runId)
+        .where('step', '=', 'create-customer')
+        .execute();
+    });
+  await planned('cloudflare');
+  await expect(perform(house, runId, 'create-customer')).rejects.toMatchObject(refused);
+  expect(await standing()).toContain(scope);
+  await planned('stripe');
+  const lift = await resumeOf(house.bob, { scope });
+  expect(await liftStop(house.parts, lift)).toEqual({ lifted: true });
+});
+
 const OLD = '2020-01-01T00:00:00.000Z';
 async function nobody(): Promise<Signer> {
   const by = signer('p_nobody');
