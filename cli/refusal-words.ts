@@ -32,6 +32,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'not-done': 'the provider was asked, and still shows it as it was',
   'nothing-to-resolve': 'this step has nothing that could be resolved in this way',
   'nothing-to-lift': 'no stop is in force over exactly this',
+  'words-missing': 'your word is on record; the policy asks for more persons to lift a stop',
   'break-glass-not-allowed':
     'the policy does not let you pass this gate alone, here and for these steps',
   'break-glass-too-long': 'that is longer than the policy lets it last',

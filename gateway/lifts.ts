@@ -1,18 +1,19 @@
-import { type ResumeMessage, resumeMessageSchema } from '../domain/documents.js';
+import type { ResumeMessage } from '../domain/documents.js';
 import { Failure } from '../domain/errors.js';
+import { instantToMs } from '../domain/instant.js';
 import type { RunId } from '../domain/ids.js';
 import type { Policy } from '../domain/policy/schema.js';
 import type { Executor } from '../store/connect.js';
 import type { Lift } from '../store/lifts.js';
 import { recordRefusal } from '../store/refusals.js';
-import { policyVersion } from '../store/policies.js';
+import { policyVersion, policyVersionAt } from '../store/policies.js';
 import type { Effect } from './effect.js';
+import { liftMissing, liftWordIn } from './lift-words.js';
 import type { Parts } from './parts.js';
 import { believedPolicy } from './policy.js';
 import { remembering } from './remembered.js';
-import { orderDigestOf, readMessage } from './signed.js';
+import { orderDigestOf } from './signed.js';
 import { stop } from './stop.js';
-import { stoodThen } from './stored-order.js';
 
 /** Lifts that were proved by this process. */
 const proved = remembering(2_000);
@@ -48,24 +49,23 @@ export async function refuseUnsignedLifts(
 }
 
 async function isSigned(parts: Parts, lift: Lift): Promise<boolean> {
-  const message = messageOf(lift);
-  if (message === undefined || lift.policyVersion === null) return false;
-  if (message.scope !== lift.scope || orderDigestOf(message) !== lift.statement) return false;
-  const policy = await policyOf(parts.db, parts, lift.policyVersion);
-  return stoodThen(parts.db, parts, message, {
-    at: lift.liftedAt,
-    since: lift.fencedAt,
-    policy,
-  });
+  const { liftedAt: at, fencedAt: since, policyVersion, scope, statement } = lift;
+  const words = wordsOf(lift);
+  if (words === undefined || policyVersion === null) return false;
+  if (words.some((word) => word.scope !== scope)) return false;
+  if (!words.some((word) => orderDigestOf(word) === statement)) return false;
+  // guard: an older policy may have asked for fewer words; the one in force when they were said counts at least.
+  const said = new Date(Math.min(...words.map((word) => instantToMs(word.at) ?? 0)));
+  if (policyVersion < (await policyVersionAt(parts.db, said))) return false;
+  const policy = await policyOf(parts.db, parts, policyVersion);
+  return (await liftMissing(parts.db, parts, words, { since, at, policy })) === undefined;
 }
 
-function messageOf({ message }: Lift): ResumeMessage | undefined {
-  if (message === null) return undefined;
-  try {
-    return resumeMessageSchema.safeParse(readMessage(message).value).data;
-  } catch {
-    return undefined;
-  }
+/** Every word by which it was lifted; undefined: there is none, or one that cannot be read. */
+function wordsOf({ message }: Lift): readonly ResumeMessage[] | undefined {
+  const read = message?.split('\n').map(liftWordIn) ?? [];
+  const words = read.flatMap((word) => word ?? []);
+  return words.length === read.length && words.length > 0 ? words : undefined;
 }
 
 async function policyOf(

@@ -10,7 +10,7 @@ export interface Lift {
   readonly liftedAt: Date;
   /** Digest of the statement. */
   readonly statement: string | null;
-  /** The resume message in canonical form; null: somebody lifted it without one. */
+  /** The resume messages in canonical form, a line each; null: somebody lifted it without one. */
   readonly message: string | null;
   /** Version of the policy that was in force when it was lifted. */
   readonly policyVersion: number | null;

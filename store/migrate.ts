@@ -35,6 +35,7 @@ import { calls } from './migrations/0091-calls.js';
 import { triggersThatLookFirst } from './migrations/0111-triggers-that-look-first.js';
 import { signedLifts } from './migrations/0119-signed-lifts.js';
 import { rootPins } from './migrations/0120-root-pins.js';
+import { liftWords } from './migrations/0121-lift-words.js';
 import { subscriptionPauses } from './migrations/0105-subscription-pauses.js';
 import type { InstanceMode, Row } from './schema.js';
 
@@ -79,6 +80,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0111-triggers-that-look-first': migration(triggersThatLookFirst),
   '0119-signed-lifts': migration(signedLifts),
   '0120-root-pins': migration(rootPins),
+  '0121-lift-words': migration(liftWords),
   '0105-subscription-pauses': migration(subscriptionPauses),
   '0110-teardown': migration(teardown),
 };

@@ -84,3 +84,13 @@ export async function policyVersion(
 export async function listPolicies(db: Executor): Promise<Row<'policies'>[]> {
   return db.selectFrom('policies').selectAll().orderBy('version', 'desc').execute();
 }
+
+/** The version that was in force at a moment; 0: none was. */
+export async function policyVersionAt(db: Executor, at: Date): Promise<number> {
+  const { version } = await db
+    .selectFrom('policies')
+    .select(({ fn }) => fn.max('version').as('version'))
+    .where('activated_at', '<=', at)
+    .executeTakeFirstOrThrow();
+  return version ?? 0;
+}

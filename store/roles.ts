@@ -54,6 +54,7 @@ export const WRITES: Readonly<Record<RoleName, Writes>> = {
     key_approvals: ['insert'],
     key_revocations: ['insert'],
     root_pins: ['insert'],
+    lift_words: ['insert'],
     agents: ['insert', 'update'],
     principals: ['insert', 'update'],
     service_keys: ['insert', 'update'],

@@ -62,6 +62,16 @@ export interface RootPinsTable {
   pinned_at: Generated<Date>;
 }
 
+/** Words towards lifting a stop that several persons have to lift. */
+export interface LiftWordsTable {
+  /** Digest of the statement. */
+  statement: string;
+  stop_id: number;
+  person_id: string;
+  message: string;
+  recorded_at: Generated<Date>;
+}
+
 export interface KeyRevocationsTable {
   key_id: string;
   revoked_as: 'retired' | 'compromised';

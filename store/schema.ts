@@ -34,6 +34,7 @@ import type {
   KeyApprovalsTable,
   KeyEnrolmentsTable,
   KeyRevocationsTable,
+  LiftWordsTable,
   RootPinsTable,
   KeysTable,
 } from './schema-keys.js';
@@ -365,6 +366,7 @@ export interface Schema {
   key_approvals: KeyApprovalsTable;
   key_revocations: KeyRevocationsTable;
   root_pins: RootPinsTable;
+  lift_words: LiftWordsTable;
   agents: AgentsTable;
   agent_owners: AgentOwnersTable;
   accounts: AccountsTable;

@@ -84,9 +84,9 @@ export async function mayStop(
 export async function standingStop(
   db: Executor,
   scope: string,
-): Promise<{ readonly fencedAt: Date } | undefined> {
-  const { rows } = await sql<{ fencedAt: Date }>`
-    select s.fenced_at as "fencedAt" from stops s left join fences f on f.stop_id = s.stop_id
+): Promise<{ readonly stopId: number; readonly fencedAt: Date } | undefined> {
+  const { rows } = await sql<{ stopId: number; fencedAt: Date }>`
+    select s.stop_id as "stopId", s.fenced_at as "fencedAt" from stops s left join fences f on f.stop_id = s.stop_id
      where s.scope = ${scope} and s.lifted_at is null
        and (f.stop_id is not null or coalesce(s.identity_at, s.payment_at) is not null)
      order by s.stop_id desc limit 1`.execute(db);

@@ -83,8 +83,16 @@ async function resume(context: Context, options: SignedOptions & ScopeOptions): 
   );
   // A run lifts its own fence when the signed message reaches it: it must not act before it knows.
   if (scope.startsWith('run/')) return resumeRun(context, scope.slice('run/'.length), message);
-  await lift(context, message);
-  return goOn(context, message);
+  const missing = await lift(context, message);
+  return missing === undefined ? goOn(context, message) : stillStopped(context, scope, missing);
+}
+
+/** The word counts, and is not enough by itself. */
+function stillStopped(context: Context, scope: string, missing: string): ExitCode {
+  context.print({ scope, lifted: false, missing }, [
+    `Your word is on record. The stop over ${scope} stands until ${missing} say(s) the same: countersign resume …`,
+  ]);
+  return EXIT.otherwise;
 }
 
 /** The runs that the lifted stop held get the statement that lifted it: none of them goes on without one. */
@@ -140,7 +148,8 @@ async function resumeRun(
     !['open', 'unwinding', undefined].includes(end) &&
     (await stoppedAlone(db, [runId])).length > 0
   ) {
-    await lift(context, message);
+    const missing = await lift(context, message);
+    if (missing !== undefined) return stillStopped(context, message.scope, missing);
     context.print({ scope: message.scope, lifted: true }, [
       `${context.style.good('Lifted')} the stop over ${runId}, which had ended: ${end ?? ''}.`,
       ...(await collecting(context)),
@@ -181,15 +190,19 @@ async function collecting(context: Context): Promise<readonly string[]> {
     : [`${moving} subscription(s) are about to collect again; what is left: countersign status`];
 }
 
-/** Checks the signature against the register and lifts the fence. @throws UsageError when it does not count */
-async function lift(context: Context, message: ResumeMessage): Promise<void> {
+/**
+ * Checks the signature against the register and lifts the fence. Answers whose words are missing besides; undefined: it
+ * is lifted. @throws UsageError when the word does not count
+ */
+async function lift(context: Context, message: ResumeMessage): Promise<string | undefined> {
   const db = await context.database();
   const instance = parseInstance(await context.instance());
   const answer = await liftStop(
     { db, door: createDoor(db), instance, trust: context.trust() },
     message,
   );
-  if (answer.lifted) return;
+  if (answer.lifted) return undefined;
+  if (answer.missing !== undefined) return answer.missing;
   throw new UsageError({
     what: `the stop over ${message.scope} was not lifted: ${refusalWords(answer.reason)}`,
     remedy:
@@ -313,8 +326,11 @@ async function refusals(
   return async () => {
     const [refused] = await refusalsAfter(db, { runId, asked, after });
     if (refused === undefined) return;
+    const waits = refused.reason === 'words-missing';
     throw new Explanation({
-      message: `the ${asked} of ${runId} did not count: ${refusalWords(refused.reason)}. Nothing was changed.`,
+      message: waits
+        ? `the ${asked} of ${runId} waits: ${refusalWords(refused.reason)}`
+        : `the ${asked} of ${runId} did not count: ${refusalWords(refused.reason)}. Nothing was changed.`,
       exitCode: EXIT.otherwise,
       code: 'REFUSED',
     });

@@ -140,7 +140,7 @@ function tiers(policy: Policy): string[] {
 }
 
 function people(policy: Policy): string[] {
-  const { activation, groups, solo, excludePrincipal } = policy;
+  const { activation, groups, lifting, solo, excludePrincipal } = policy;
   return [
     '## People',
     `- Nobody approves their own request${solo ? ', but here one person governs and may (solo: true)' : ' (solo: false)'}.`,
@@ -148,6 +148,9 @@ function people(policy: Policy): string[] {
     activation === undefined
       ? '- Another policy is put in force by those who sign off the dearest action in production.'
       : `- Another policy is put in force by ${activation.allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ')}.`,
+    lifting === undefined
+      ? '- A stop is lifted by one of those who are asked at a gate.'
+      : `- A stop is lifted by ${lifting.allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ')}, each by a word of their own.`,
     ...keysExplained(policy.keys),
     ...delegationsExplained(policy.delegations),
     ...groups.map(({ name, persons }) => `- Group ${name}: ${list(persons)}.`),

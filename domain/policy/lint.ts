@@ -79,6 +79,12 @@ function agreement(policy: Policy): LintFinding[] {
         path: ['approvals', index],
         text: 'more persons than the one who governs: it could never be agreed to',
       });
+  const lifters = policy.lifting?.allOf.reduce((sum, { count }) => sum + count, 0) ?? 1;
+  if (solo && lifters > 1)
+    findings.push({
+      path: ['lifting'],
+      text: 'more persons than the one who governs: no stop could ever be lifted',
+    });
   if (activationRule(policy) === undefined)
     findings.push({ path: ['activation'], text: 'nobody could ever put another policy in force' });
   for (const [index, { name, persons }] of policy.groups.entries())

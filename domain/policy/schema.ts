@@ -157,6 +157,8 @@ const members = {
   approvals: z.array(approval).max(100),
   /** Who may put another policy in force; absent: who signs off the dearest action in production. */
   activation: z.strictObject({ allOf: groups }).optional(),
+  /** Whose words lift a stop, each signed for itself; absent: one of anybody who is asked at a gate. */
+  lifting: z.strictObject({ allOf: groups }).optional(),
   keys: keys.optional(),
   /** Where an agent acts on a person's delegation alone. */
   delegations: delegationRules.optional(),
