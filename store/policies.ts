@@ -89,7 +89,7 @@ export async function listPolicies(db: Executor): Promise<Row<'policies'>[]> {
 export async function policyVersionAt(db: Executor, at: Date): Promise<number> {
   const { version } = await db
     .selectFrom('policies')
-    .select(({ fn }) => fn.max('version').as('version'))
+    .select(({ fn }) => fn.max<number | null>('version').as('version'))
     .where('activated_at', '<=', at)
     .executeTakeFirstOrThrow();
   return version ?? 0;
