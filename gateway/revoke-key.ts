@@ -19,7 +19,9 @@ export type Revocation =
 
 export interface RevocationFacts extends Omit<OrderFacts, 'sinceMs' | 'entitled'> {
   /** The row of the key that is to end, whatever chain it has: a planted one is ended as well. */
-  readonly key: { readonly person: string; readonly revoked: boolean } | undefined;
+  readonly key:
+    | { readonly person: string; readonly revokedAs: 'retired' | 'compromised' | undefined }
+    | undefined;
 }
 
 /** The shape of a revocation, or the reason why it has none. */
@@ -39,7 +41,8 @@ export function readRevocation(message: unknown): RevokeMessage | string {
 
 /**
  * Does a revocation count? As any signed order, by the key's own person or by one who administers keys, and of a key that
- * is there and has not ended. How old it is does not matter: a key ends once.
+ * is there and has not ended; what was retired may still be called compromised. How old it is does not matter: a key ends
+ * once each way.
  */
 export function judgeRevocation(message: RevokeMessage, of: RevocationFacts): OrderVerdict {
   const { key } = of;
@@ -47,7 +50,8 @@ export function judgeRevocation(message: RevokeMessage, of: RevocationFacts): Or
   const verdict = judgeOrder(message, { ...of, sinceMs: 0, entitled });
   if (!verdict.good) return verdict;
   if (key === undefined) return { good: false, reason: 'nothing-to-revoke' };
-  return key.revoked ? { good: false, reason: 'revoked-already' } : verdict;
+  const ended = key.revokedAs === 'compromised' || key.revokedAs === message.as;
+  return ended ? { good: false, reason: 'revoked-already' } : verdict;
 }
 
 /**
@@ -68,7 +72,7 @@ export async function revokeSigned(
           const { by, keyId, revokes } = read;
           const key = await tx
             .selectFrom('keys')
-            .select(['person_id', 'revoked_at'])
+            .select(['person_id', 'revoked_as'])
             .where('key_id', '=', revokes)
             .executeTakeFirst();
           const policy = await policyOrNone(tx, parts);
@@ -83,7 +87,7 @@ export async function revokeSigned(
             key:
               key === undefined
                 ? undefined
-                : { person: key.person_id, revoked: key.revoked_at !== null },
+                : { person: key.person_id, revokedAs: key.revoked_as ?? undefined },
           });
           if (!verdict.good) return { revoked: false, reason: verdict.reason };
           const spent = await spendCounter(tx, verdict.signed);

@@ -36,6 +36,7 @@ import { triggersThatLookFirst } from './migrations/0111-triggers-that-look-firs
 import { signedLifts } from './migrations/0119-signed-lifts.js';
 import { rootPins } from './migrations/0120-root-pins.js';
 import { liftWords } from './migrations/0121-lift-words.js';
+import { retiredThenLost } from './migrations/0122-retired-then-lost.js';
 import { subscriptionPauses } from './migrations/0105-subscription-pauses.js';
 import type { InstanceMode, Row } from './schema.js';
 
@@ -81,6 +82,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0119-signed-lifts': migration(signedLifts),
   '0120-root-pins': migration(rootPins),
   '0121-lift-words': migration(liftWords),
+  '0122-retired-then-lost': migration(retiredThenLost),
   '0105-subscription-pauses': migration(subscriptionPauses),
   '0110-teardown': migration(teardown),
 };

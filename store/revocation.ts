@@ -28,8 +28,8 @@ export interface Revoked {
 
 /**
  * Revokes a key from now on: nothing that leans on it commits after this. A retired key leaves standing what was accepted
- * before; a compromised one takes every unused decision with it and opens a review of the used ones. Undefined when it is
- * unknown or revoked already.
+ * before; a compromised one takes every unused decision with it and opens a review of the used ones, also where it was
+ * retired first. Undefined when it is unknown or revoked so already.
  */
 export async function revokeKey(tx: Executor, of: Revocation): Promise<Revoked | undefined> {
   await lockFence(tx);
@@ -38,12 +38,17 @@ export async function revokeKey(tx: Executor, of: Revocation): Promise<Revoked |
   const changed = await tx
     .updateTable('keys')
     .set({
-      revoked_at: now,
+      revoked_at: sql<Date>`coalesce(revoked_at, ${now})`,
       revoked_as: of.as,
       ...(compromised ? { compromised_since: of.since ?? new Date(0) } : {}),
     })
     .where('key_id', '=', of.keyId)
-    .where('revoked_at', 'is', null)
+    .where((eb) =>
+      eb.or([
+        eb('revoked_at', 'is', null),
+        ...(compromised ? [eb('revoked_as', '=', 'retired' as const)] : []),
+      ]),
+    )
     .executeTakeFirst();
   if (changed.numUpdatedRows === 0n) return undefined;
   await tx
@@ -61,7 +66,7 @@ export async function revokeKey(tx: Executor, of: Revocation): Promise<Revoked |
   const reviews = compromised ? await openReviews(tx, of) : 0;
   await addNotice(tx, {
     kind: 'key-revoked',
-    dedupe: `key-revoked:${of.keyId}`,
+    dedupe: `key-revoked:${of.keyId}:${of.as}`,
     payload: { keyId: of.keyId, as: of.as },
   });
   const voided: string[] = [];

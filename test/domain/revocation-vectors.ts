@@ -106,6 +106,20 @@ const cases: readonly Case[] = [
   bad('clock-skew', 'signed in the future', signed({ at: '2026-11-21T09:08:00.001Z' })),
   bad('nothing-to-revoke', 'a key that nobody has', signed({ revokes: 'B'.repeat(43) })),
   bad('revoked-already', 'a key that has ended', signed({ revokes: idOf('alice-revoked') })),
+  bad(
+    'revoked-already',
+    'a key that was retired, once more',
+    signed({ revokes: idOf('alice-retired') }),
+  ),
+  bad(
+    'revoked-already',
+    'a key that was lost, and is to be lost once more',
+    signed({ ...lost, revokes: idOf('alice-revoked') }),
+  ),
+  good(
+    'a key that was retired turns out to have been lost',
+    signed({ ...lost, revokes: idOf('alice-retired') }),
+  ),
 ];
 
 export const vectors = {
@@ -122,6 +136,14 @@ export const vectors = {
     keys: [
       ...facts.keys,
       ...passkeys,
+      {
+        keyId: idOf('alice-retired'),
+        person: 'p_alice',
+        publicKey: Buffer.from(publicKeyOf(seedOf('alice-retired'))).toString('base64url'),
+        activeFromMs: facts.keys[0]?.['activeFromMs'],
+        revoked: true,
+        retiredAtMs: facts.nowMs - 1_000,
+      },
       {
         keyId: idOf('root'),
         person: 'p_root',

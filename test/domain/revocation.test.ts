@@ -13,9 +13,13 @@ const read = JSON.parse(readFileSync(file, 'utf8')) as typeof vectors;
 const { facts } = read;
 const register = registerOf(facts.persons as PersonRecord[], facts.keys as unknown as KeyRecord[]);
 
+const endOf = ({ revoked, retiredAtMs }: KeyRecord) =>
+  revoked ? (retiredAtMs === undefined ? 'compromised' : 'retired') : undefined;
+
 function judged(text: string): string {
   const message = readRevocation(text);
   if (typeof message === 'string') return message;
+  const key = register.key(message.revokes);
   const verdict = judgeRevocation(message, {
     instance: facts.instance,
     register,
@@ -24,7 +28,7 @@ function judged(text: string): string {
     rootKeys: facts.rootKeys,
     relyingParty: facts.relyingParty,
     nowMs: facts.nowMs,
-    key: register.key(message.revokes),
+    key: key === undefined ? undefined : { person: key.person, revokedAs: endOf(key) },
   });
   return verdict.good ? 'accepted' : verdict.reason;
 }

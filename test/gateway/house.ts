@@ -260,11 +260,16 @@ export async function opened(house: Home, runId: RunId, gate: string): Promise<O
 }
 
 /** Opens a gate and has Ada approve it. */
-export async function approved(house: Home, runId: RunId, gate: string): Promise<OpenGate> {
+export async function approved(
+  house: Home,
+  runId: RunId,
+  gate: string,
+  by = house.ada,
+): Promise<OpenGate> {
   const open = await opened(house, runId, gate);
   const verdict = await house.gateway.recordDecision(
     runId,
-    await decisionOf(house, open, house.ada),
+    await decisionOf(house, open, by),
     'signal',
   );
   if (!verdict.accepted) throw new Error(`not accepted: ${verdict.reason}`);

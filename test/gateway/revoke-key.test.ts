@@ -93,3 +93,27 @@ test('compromised, it takes its unused decisions with it', async () => {
   const { answer } = await end(house.bob, house.ada.keyId, { as: 'compromised', since });
   expect(answer).toMatchObject({ revoked: true, what: { voided: [gate.gateId] } });
 });
+
+test('a key that was retired is called compromised when it turns out to be lost, and not the other way round', async () => {
+  const by = await another(['approvers']);
+  const runId = await admitted(house, 'retired-first');
+  const gate = await approved(house, runId, 'plan', by);
+  expect((await end(by, by.keyId)).answer).toMatchObject({ revoked: true, what: { voided: [] } });
+  expect((await end(house.bob, by.keyId)).answer).toMatchObject({ reason: 'revoked-already' });
+  const lost = { as: 'compromised', since: '2020-01-01T00:00:00.000Z' };
+  expect((await end(house.bob, by.keyId, lost)).answer).toMatchObject({
+    revoked: true,
+    what: { voided: [gate.gateId] },
+  });
+  for (const members of [lost, {}])
+    expect((await end(house.bob, by.keyId, members)).answer).toMatchObject({
+      reason: 'revoked-already',
+    });
+  const words = await house.db
+    .selectFrom('key_revocations')
+    .select('revoked_as')
+    .where('key_id', '=', by.keyId)
+    .orderBy('recorded_at')
+    .execute();
+  expect(words.map(({ revoked_as: as }) => as)).toEqual(['retired', 'compromised']);
+});

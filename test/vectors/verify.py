@@ -495,7 +495,9 @@ def revoke(case, facts):
         raise Refused("clock-skew")
     if ended is None:
         raise Refused("nothing-to-revoke")
-    if ended["revoked"]:
+    # What was retired may still turn out to be lost; either word is said once.
+    retired = ended.get("retiredAtMs") is not None
+    if ended["revoked"] and not (retired and statement["as"] == "compromised"):
         raise Refused("revoked-already")
 
 
