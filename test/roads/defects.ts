@@ -35,6 +35,8 @@ export interface Defect {
   readonly by?: Partial<Record<RoadName, string>>;
   /** Roads on which there is no such thing, and why. */
   readonly not?: Partial<Record<RoadName, string>>;
+  /** By update it is turned away unjudged, in these words: a refused update leaves no trace, so that a flood is free. */
+  readonly away?: RegExp;
   readonly make: (scene: Scene) => object;
 }
 
@@ -78,6 +80,13 @@ const gateOf = ({ gate }: Scene): GateDocument => gateSchema.parse(parseCanonica
 const dayOff = (now: Date, days: number): string =>
   new Date(now.getTime() + days * 86_400_000).toISOString();
 
+const ENDED = 'the workflow of such a run has ended: Temporal has nobody to hand it to';
+const ended = {
+  ...{ 'provision: signal decide': ENDED, 'provision: update decide': ENDED },
+  ...{ 'teardown: signal decide': ENDED, 'teardown: update decide': ENDED },
+} as const;
+const NOT_OPEN = /^decide: gate \S+ is not open$/;
+const MISSHAPEN = /^decide: malformed at /;
 const NOT_AGAIN = 'judged once, at receipt: later the record alone says when it came';
 
 const digests: readonly Defect[] = [
@@ -133,11 +142,13 @@ const elsewhere: readonly Defect[] = [
   {
     name: 'a good decision over another run’s gate',
     reason: 'gate-unknown',
+    away: NOT_OPEN,
     make: changed(({ other }) => ({ gateId: other.gateId, actionDigest: other.digest })),
   },
   {
     name: 'a revision that was never opened',
     reason: 'gate-unknown',
+    away: NOT_OPEN,
     make: changed(({ gate }) => ({ gateId: gate.gateId.replace(/:\d+$/, ':9') })),
   },
   {
@@ -152,6 +163,7 @@ const elsewhere: readonly Defect[] = [
     name: 'a gate that has expired',
     at: 'expired',
     reason: 'gate-expired',
+    not: ended,
     make: good,
   },
   {
@@ -159,6 +171,7 @@ const elsewhere: readonly Defect[] = [
     at: 'void',
     reason: 'gate-closed',
     by: { sql: 'gate-void' },
+    not: ended,
     make: good,
   },
   {
@@ -166,6 +179,7 @@ const elsewhere: readonly Defect[] = [
     at: 'rejected',
     reason: 'gate-closed',
     by: { sql: 'gate-rejected' },
+    not: ended,
     make: good,
   },
 ];
@@ -210,7 +224,7 @@ const persons: readonly Defect[] = [
     name: 'an approve that is older than its signer’s withdrawal',
     reason: 'withdrawn',
     not: { sql: 'a later withdrawal stands by its order on record, and a row has the last place' },
-    make: (scene) => by(({ hal }) => hal, { decidedAt: dayOff(scene.now, -1 / 1_440) })(scene),
+    make: (scene) => by(({ hal }) => hal, { decidedAt: gateOf(scene).openedAt })(scene),
   },
   {
     name: 'a withdrawal of what was never given',
@@ -258,6 +272,7 @@ const keys: readonly Defect[] = [
   {
     name: 'no signature',
     reason: 'unsigned',
+    away: MISSHAPEN,
     not: {
       http: 'without a signature it is no approve there: the body is refused with 400',
     },
@@ -269,12 +284,14 @@ const forms: readonly Defect[] = [
   ...['resolve', 'resume', 'gate', 'admission', 'policy'].map((type): Defect => ({
     name: `a ${type} statement in the place of a decision`,
     reason: 'type-mismatch',
+    away: MISSHAPEN,
     not: { http: 'it is no decision of anybody there: 403' },
     make: changed(() => ({ type: `countersign.${type}.v1` })),
   })),
   {
     name: 'a member that nobody knows',
     reason: 'malformed',
+    away: MISSHAPEN,
     not: { http: 'it is no decision of anybody there: 403' },
     make: changed(() => ({ approved: true })),
   },
@@ -326,3 +343,10 @@ export const DEFECTS: readonly Defect[] = [
   ...forms,
   ...passkeys,
 ];
+
+/** In which words an update is turned away before anybody judges it; nothing where it is judged, and on record. */
+export function turnedAway(road: RoadName, defect: Pick<Defect, 'away'>): RegExp | undefined {
+  if (!road.includes('update')) return undefined;
+  // A repair has no gate open, whatever the run's own are.
+  return defect.away ?? (road.startsWith('repair') ? NOT_OPEN : undefined);
+}

@@ -87,12 +87,7 @@ export async function openGround(): Promise<Ground> {
     temporal,
     ...people,
     ...runs,
-    rogue: (name, input, queue = 'countersign-actions') =>
-      temporal.workflow.execute('rogue', {
-        workflowId: `rogue-${(calls += 1)}`,
-        taskQueue: 'rogue',
-        args: [{ queue, name, input }],
-      }),
+    rogue: callerOf(temporal),
     alone: (name, input, queue = 'countersign-actions') =>
       alone(temporal, `alone-${(calls += 1)}`, { name, input, queue }),
     refused: async (reason) =>
@@ -105,6 +100,17 @@ export async function openGround(): Promise<Ground> {
       await stage.close();
     },
   };
+}
+
+/** Somebody's workflow that schedules an activity of ours; `startRogue` has to run. */
+export function callerOf(temporal: Client): Ground['rogue'] {
+  let calls = 0;
+  return (name, input, queue = 'countersign-actions') =>
+    temporal.workflow.execute('rogue', {
+      workflowId: `rogue-${(calls += 1)}`,
+      taskQueue: 'rogue',
+      args: [{ queue, name, input }],
+    });
 }
 
 async function alone(

@@ -1,5 +1,5 @@
 import { COUNTER, type Cast, type Member, signedBy } from './cast.js';
-import type { OrderRoad } from './roads-of.js';
+import type { OrderRoad, TemporalOrderRoad } from './roads-of.js';
 
 export interface OrderScene {
   readonly instance: string;
@@ -14,7 +14,7 @@ export interface OrderScene {
 export interface OrderDefect {
   readonly name: string;
   readonly reason: string;
-  readonly not?: Partial<Record<OrderRoad, string>>;
+  readonly not?: Partial<Record<OrderRoad | TemporalOrderRoad, string>>;
   readonly make: (road: OrderRoad, scene: OrderScene) => object;
 }
 

@@ -6,13 +6,37 @@ import { ROUTES } from '../../server/routes.js';
 import { CALLS } from '../../store/roles.js';
 import * as messages from '../../workflows/messages.js';
 
-/** Ways on which the decision of a person may arrive; those through Temporal end in the gateway’s, and are roads.test.ts’s. */
+/** Ways on which the decision of a person may arrive without Temporal. */
 export const DECISION_ROADS = ['gateway', 'cli', 'http', 'sql'] as const;
-export type RoadName = (typeof DECISION_ROADS)[number];
+export type DirectRoad = (typeof DECISION_ROADS)[number];
+
+/** The same through Temporal: to a run’s own workflow, to a repair that somebody has started, by an activity. */
+export const TEMPORAL_DECISION_ROADS = [
+  'provision: signal decide',
+  'provision: update decide',
+  'teardown: signal decide',
+  'teardown: update decide',
+  'repair: signal decide',
+  'repair: update decide',
+  'recordDecision',
+] as const;
+export type TemporalRoad = (typeof TEMPORAL_DECISION_ROADS)[number];
+export type RoadName = DirectRoad | TemporalRoad;
 
 /** Ways on which a signed order may arrive: the way on for a stuck run, the lifting of a stop. */
 export const ORDER_ROADS = ['resolve', 'resume', 'ordered-repair', 'lift'] as const;
 export type OrderRoad = (typeof ORDER_ROADS)[number];
+
+/** The same through Temporal, and which order each of them takes. */
+export const TEMPORAL_ORDER_ROADS = {
+  'provision: signal resolve': 'resolve',
+  'repair: signal resolve': 'resolve',
+  resolveStep: 'resolve',
+  'provision: signal resume': 'resume',
+  'teardown: signal resume': 'resume',
+  resumeRun: 'resume',
+} as const satisfies Readonly<Record<string, OrderRoad>>;
+export type TemporalOrderRoad = keyof typeof TEMPORAL_ORDER_ROADS;
 
 /** Straight at a function of the database, as the role of our processes. */
 export const SQL_ROADS = [
@@ -37,15 +61,20 @@ export const CALL_ROADS = [
   'admit',
 ] as const;
 
-/** Rows of this table, rows of another file, or no authority at all and why. */
-type Where = { readonly rows: string } | { readonly file: string } | { readonly none: string };
+/** Rows of table.test.ts, of temporal-table.test.ts, of another file, or no authority at all and why. */
+type Where =
+  | { readonly rows: string }
+  | { readonly temporal: string }
+  | { readonly file: string }
+  | { readonly none: string };
 const rows = (road: string): Where => ({ rows: road });
+const temporal = (...names: readonly string[]): Record<string, Where> =>
+  Object.fromEntries(names.map((name) => [name, { temporal: name }]));
 const file = (name: string): Where => ({ file: name });
 const none = (why: string): Where => ({ none: why });
 const all = (names: readonly string[], where: Where): Record<string, Where> =>
   Object.fromEntries(names.map((name) => [name, where]));
 
-const ROAD_FILES = file('test/roads/roads.test.ts');
 const READS = none('reads only');
 const SAFE = none('the safe direction: it takes away and gives nothing');
 const OUTCOME = none('says what came of a send that was authorized before; opens nothing');
@@ -54,24 +83,23 @@ const REGISTER = file('test/gateway/register.test.ts');
 /** Where the rows of every road of the product are. A road that is not named here fails the test. */
 export const COVERED: Readonly<Record<string, Readonly<Record<string, Where>>>> = {
   messages: {
-    'signal decide': ROAD_FILES,
-    'update decide': ROAD_FILES,
-    'signal resolve': rows('resolve'),
-    'signal resume': rows('resume'),
-    'signal stop': SAFE,
-    'query state': READS,
+    ...temporal(...TEMPORAL_DECISION_ROADS.filter((road) => road.includes(': '))),
+    ...temporal(...Object.keys(TEMPORAL_ORDER_ROADS).filter((road) => road.includes(': '))),
+    'teardown: signal resolve': none('the same code; nothing of a teardown is taken back'),
+    'repair: signal resume': none('a repair is never held: nobody takes such a word up'),
+    ...all(['provision: signal stop', 'teardown: signal stop', 'repair: signal stop'], SAFE),
+    ...all(['provision: query state', 'teardown: query state', 'repair: query state'], READS),
   },
+  workflows: temporal('provision', 'teardown', 'repair'),
   activities: {
-    recordDecision: ROAD_FILES,
-    resolveStep: ROAD_FILES,
-    resumeRun: ROAD_FILES,
-    ...all(['admit', 'completeRun', 'closeDoor', 'finishRun'], ROAD_FILES),
-    ...all(['createCustomer', 'linkAccount', 'startSubscription', 'registerDomain'], ROAD_FILES),
-    ...all(['configureDns', 'deploySite', 'attachDomain'], ROAD_FILES),
-    ...all(['tearDownDomain', 'tearDownSite', 'tearDownDns'], ROAD_FILES),
-    ...all(['tearDownRegistration', 'tearDownSubscription', 'tearDownCustomer'], ROAD_FILES),
-    ...all(['deleteCustomer', 'releaseAccount', 'cancelSubscription'], ROAD_FILES),
-    ...all(['disableAutoRenew', 'removeDnsRecords', 'restoreSite', 'detachDomain'], ROAD_FILES),
+    ...temporal('recordDecision', 'resolveStep', 'resumeRun'),
+    ...temporal('admit', 'completeRun', 'closeDoor', 'finishRun'),
+    ...temporal('createCustomer', 'linkAccount', 'startSubscription', 'registerDomain'),
+    ...temporal('configureDns', 'deploySite', 'attachDomain'),
+    ...temporal('tearDownDomain', 'tearDownSite', 'tearDownDns'),
+    ...temporal('tearDownRegistration', 'tearDownSubscription', 'tearDownCustomer'),
+    ...temporal('deleteCustomer', 'releaseAccount', 'cancelSubscription'),
+    ...temporal('disableAutoRenew', 'removeDnsRecords', 'restoreSite', 'detachDomain'),
     ...all(['planRun', 'openGate'], none('asks people; grants nothing')),
     ...all(['gateStatus', 'readiness', 'verifySite', 'reportRun'], READS),
     ...all(['recordFailure', 'stopRun'], SAFE),
@@ -137,9 +165,14 @@ export const COVERED: Readonly<Record<string, Readonly<Record<string, Where>>>> 
 /** The roads that the product itself lists, by where it lists them. */
 export function productRoads(gateway: Gateway): Readonly<Record<string, readonly string[]>> {
   return {
-    messages: Object.values(messages).flatMap((one) =>
-      typeof one === 'object' && 'type' in one && 'name' in one ? [`${one.type} ${one.name}`] : [],
+    messages: Object.values(messages.WORKFLOWS).flatMap((workflow) =>
+      Object.values(messages).flatMap((one) =>
+        typeof one === 'object' && 'type' in one && 'name' in one
+          ? [`${workflow}: ${one.type} ${one.name}`]
+          : [],
+      ),
     ),
+    workflows: Object.values(messages.WORKFLOWS),
     activities: Object.keys(createActivities({ gateway })),
     gateway: Object.keys(gateway),
     verbs: signingVerbs(),

@@ -19,10 +19,13 @@ import { trialPolicy } from '../helpers/trial-policy.js';
 import { admitted, openHouse, opened, sender, type House } from '../gateway/house.js';
 import { askedBy, plant, signedBy, type Cast, type Member } from './cast.js';
 import { statementOf, type GateSeen, type Place } from './defects.js';
-import type { OrderRoad, RoadName } from './roads-of.js';
+import type { DirectRoad, OrderRoad } from './roads-of.js';
 
 /** What whoever tried was told: a reason, a code, or what it answered. */
 export type Told = string;
+
+/** Brings a run of this name to where its plan stands. */
+export type Admit = (name: string, change: Record<string, unknown>) => Promise<RunId>;
 
 /** One gateway on one database, with a run in every state that the table needs. */
 export interface TableHouse {
@@ -45,10 +48,16 @@ export interface TableHouse {
   readonly acted: ReadonlySet<string>;
   made(): number;
   /** A new run whose gate asks two persons, one of whom has approved. */
-  half(): Promise<GateSeen>;
+  half(admit?: Admit): Promise<GateSeen>;
+  /** The same, where a third has approved and withdrawn. */
+  open(admit?: Admit): Promise<GateSeen>;
   /** The same with both. */
-  granted(): Promise<GateSeen>;
-  decide(road: RoadName, gate: GateSeen, message: object): Promise<Told>;
+  granted(admit?: Admit): Promise<GateSeen>;
+  /** A granted run that has done every step up to this one. */
+  performed(last: EffectStep, admit?: Admit): Promise<GateSeen>;
+  /** A run that has done everything, and is verified and completed. */
+  completed(): Promise<GateSeen>;
+  decide(road: DirectRoad, gate: GateSeen, message: object): Promise<Told>;
   order(road: OrderRoad, runId: string, message: object): Promise<Told>;
   approve(gate: GateSeen, by: Member, change?: Record<string, unknown>): Promise<void>;
   close(): Promise<void>;
@@ -94,14 +103,15 @@ export async function openTableHouse(): Promise<TableHouse> {
     const verdict = await gateway.recordDecision(gate.runId as RunId, message, 'signal');
     if (!verdict.accepted) throw new Error(verdict.reason);
   };
-  const fresh = async (): Promise<GateSeen> => {
+  const fresh = async (
+    admit: Admit = (name, change) => admitted(house, name, change),
+  ): Promise<GateSeen> => {
     // Each run is somebody's first: what an earlier one has made for them is not taken over.
     await house.db.deleteFrom('principal_accounts').execute();
     const name = `table-${(runs += 1)}`;
     const domain = { name: `lantern-${runs}-harbour.club`, years: 1 };
-    const runId = await admitted(house, name, {
-      ...{ environment: 'production', domain, goal: `Put ${domain.name} online` },
-    });
+    const goal = `Put ${domain.name} online`;
+    const runId = await admit(name, { environment: 'production', domain, goal });
     const { digest, gateId } = await opened(house, runId, 'plan');
     await askedBy(house.db, runId, 'p_self');
     const { document } = await house.db
@@ -111,23 +121,42 @@ export async function openTableHouse(): Promise<TableHouse> {
       .executeTakeFirstOrThrow();
     return { runId, gateId, digest, document };
   };
-  const half = async (): Promise<GateSeen> => {
-    const gate = await fresh();
+  const half = async (admit?: Admit): Promise<GateSeen> => {
+    const gate = await fresh(admit);
     await approve(gate, cast.gus);
     return gate;
   };
-  const granted = async (): Promise<GateSeen> => {
-    const gate = await half();
+  const open = async (admit?: Admit): Promise<GateSeen> => {
+    const gate = await fresh(admit);
+    await approve(gate, cast.hal);
+    await approve(gate, cast.hal, { decision: 'withdraw' });
+    await approve(gate, cast.gus);
+    return gate;
+  };
+  const granted = async (admit?: Admit): Promise<GateSeen> => {
+    const gate = await half(admit);
     await approve(gate, cast.fay);
     return gate;
   };
-  const places = await placesOf({ house, gateway, cast, fresh, half, approve });
-  const states = await statesOf({ house, gateway, cast, granted, approve });
+  const performed: TableHouse['performed'] = async (last, admit) => {
+    const gate = await granted(admit);
+    await act({ gateway, approve, by: [cast.gus, cast.fay] }, gate, last);
+    return gate;
+  };
+  const completed = async (): Promise<GateSeen> => {
+    const gate = await performed('attach-domain');
+    await gateway.verify(gate.runId as RunId);
+    await gateway.complete(gate.runId as RunId);
+    return gate;
+  };
+  const places = await placesOf({ house, gateway, cast, open, half, approve });
+  const states = await statesOf({ gateway, parts, granted, performed, completed });
   const things = house.stub.things.length;
   const app = appOf(parts);
   await signUp(house, cast);
   return {
-    ...{ house, parts, gateway, cast, places, half, granted, approve, ...states },
+    ...{ house, parts, gateway, cast, places, half, open, granted, performed, completed },
+    ...{ approve, ...states },
     made: () => things,
     decide: (road, gate, message) => decideOn({ parts, gateway, app, house }, road, gate, message),
     order: (road, runId, message) => orderOn({ parts, gateway }, road, runId as RunId, message),
@@ -139,11 +168,11 @@ async function placesOf(of: {
   readonly house: House;
   readonly gateway: Gateway;
   readonly cast: Cast;
-  readonly fresh: () => Promise<GateSeen>;
+  readonly open: () => Promise<GateSeen>;
   readonly half: () => Promise<GateSeen>;
   readonly approve: TableHouse['approve'];
 }): Promise<TableHouse['places']> {
-  const { approve, cast, fresh, gateway, half, house } = of;
+  const { approve, cast, gateway, half, house } = of;
   const expired = await half();
   await house.advance(DAY_MS + 60_000);
   await gateway.gateStatus(expired.runId as RunId, expired.gateId as never);
@@ -155,51 +184,55 @@ async function placesOf(of: {
     .execute();
   const rejected = await half();
   await approve(rejected, cast.fay, { decision: 'reject' });
-  const open = await fresh();
-  await approve(open, cast.hal);
-  await approve(open, cast.hal, { decision: 'withdraw' });
-  await approve(open, cast.gus);
-  return { open, other: await half(), rejected, expired, void: gone };
+  return { open: await of.open(), other: await half(), rejected, expired, void: gone };
+}
+
+interface Acting extends Pick<TableHouse, 'gateway' | 'approve'> {
+  /** Who approves the purchase. */
+  readonly by: readonly Member[];
+}
+
+/** Does every step of a granted run up to this one. */
+async function act(
+  { approve, by, gateway }: Acting,
+  gate: GateSeen,
+  last: EffectStep,
+): Promise<void> {
+  const runId = gate.runId as RunId;
+  for (const step of EFFECT_STEPS) {
+    if (step === 'configure-dns') continue;
+    if (step === 'register-domain') {
+      const next = await gateway.openGate(runId, step);
+      if (next.gateId === undefined) throw new Error('the purchase asks nobody');
+      const domain = { ...gate, gateId: next.gateId, digest: next.digest };
+      for (const member of by) await approve(domain, member);
+    }
+    await gateway.perform(runId, step, sender());
+    if (step === last) return;
+  }
 }
 
 type States = 'grantedGate' | 'stoppedGate' | 'closedGate' | 'completedGate';
 
 /** Runs that have gone some way, with good decisions. */
-async function statesOf(of: {
-  readonly house: House;
-  readonly gateway: Gateway;
-  readonly cast: Cast;
-  readonly granted: () => Promise<GateSeen>;
-  readonly approve: TableHouse['approve'];
-}): Promise<Pick<TableHouse, States | 'unwindingGate' | 'markedGate' | 'acted'>> {
-  const { approve, cast, gateway, granted, house } = of;
+async function statesOf({
+  completed,
+  gateway,
+  granted,
+  parts,
+  performed,
+}: Pick<TableHouse, 'gateway' | 'parts' | 'granted' | 'performed' | 'completed'>): Promise<
+  Pick<TableHouse, States | 'unwindingGate' | 'markedGate' | 'acted'>
+> {
   const id = (gate: GateSeen): RunId => gate.runId as RunId;
   const stop = (gate: GateSeen) => gateway.stopRun(id(gate), 'p_fay', 'set up', 'unwind');
-  const act = async (gate: GateSeen, last: EffectStep): Promise<void> => {
-    for (const step of EFFECT_STEPS) {
-      if (step === 'configure-dns') continue;
-      if (step === 'register-domain') {
-        const next = await gateway.openGate(id(gate), step);
-        if (next.gateId === undefined) throw new Error('the purchase asks nobody');
-        const domain = { ...gate, gateId: next.gateId, digest: next.digest };
-        await approve(domain, cast.gus);
-        await approve(domain, cast.fay);
-      }
-      await gateway.perform(id(gate), step, sender());
-      if (step === last) return;
-    }
-  };
   const unwinding = async (): Promise<GateSeen> => {
-    const gate = await granted();
-    await act(gate, 'start-subscription');
+    const gate = await performed('start-subscription');
     await stop(gate);
     await gateway.closeDoor(id(gate), { kind: 'stopped' });
     return gate;
   };
-  const completedGate = await granted();
-  await act(completedGate, 'attach-domain');
-  await gateway.verify(id(completedGate));
-  await gateway.complete(id(completedGate));
+  const completedGate = await completed();
   const stoppedGate = await granted();
   await stop(stoppedGate);
   const closedGate = await granted();
@@ -207,7 +240,7 @@ async function statesOf(of: {
   await gateway.closeDoor(id(closedGate), { kind: 'failure', step: 'create-customer' });
   const unwindingGate = await unwinding();
   const markedGate = await unwinding();
-  await createDoor(house.parts.db).markClosing(id(markedGate), 'start-subscription');
+  await createDoor(parts.db).markClosing(id(markedGate), 'start-subscription');
   return {
     ...{ grantedGate: await granted(), stoppedGate, closedGate, completedGate },
     ...{ unwindingGate, markedGate },
@@ -262,7 +295,7 @@ let posted = 0;
 
 async function decideOn(
   ways: Ways,
-  road: RoadName,
+  road: DirectRoad,
   gate: GateSeen,
   message: object,
 ): Promise<Told> {

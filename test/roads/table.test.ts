@@ -16,7 +16,7 @@ import { openTableHouse, type TableHouse } from './table-house.js';
 
 /**
  * Roads times defects. Every road on which a decision, an order or a claim can arrive, with everything that can be wrong
- * with it: no cell passes, and each leaves its reason on record. What comes through Temporal: roads.test.ts.
+ * with it: no cell passes, and each leaves its reason on record. What comes through Temporal: temporal-table.test.ts.
  */
 let table: TableHouse;
 beforeAll(async () => {

@@ -38,6 +38,8 @@ export interface Harness {
   readonly client: Client;
   readonly bundle: Bundle;
   readonly namespace: string;
+  /** Of the server’s gRPC service. */
+  readonly address: string;
   /** Runs workers over this gateway while the body runs. */
   withWorkers(gateway: Gateway, body: () => Promise<void>): Promise<void>;
   /** Starts a run, `run-1` and so on where it is given no name. */
@@ -58,6 +60,7 @@ export async function startHarness(): Promise<Harness> {
     client,
     bundle,
     namespace,
+    address,
     withWorkers: async (gateway, body) => {
       const activities = createActivities({ gateway, heartbeatMs: 100 });
       const workers = await Promise.all(
