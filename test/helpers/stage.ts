@@ -4,7 +4,7 @@ import path from 'node:path';
 import { openContext } from '../../cli/context.js';
 import { eventually, openStage, type Stage } from '../../cli/demo/stage.js';
 import type { Io } from '../../cli/io.js';
-import { services } from '../../cli/verbs/up.js';
+import { calling, services, serving } from '../../cli/verbs/up.js';
 import { NoTerminal } from '../../client/errors.js';
 import type { RunHandle } from '../../client/run-handle.js';
 import { processVariables } from '../../config/environment.js';
@@ -31,12 +31,13 @@ export const ROOMY: Partial<Policy> = {
 /**
  * The real stack, each part a process of its own, with the demo's people; children run what `ensureBuilt` compiled.
  * `actionWorkers`: how many processes share the queue of the actions. `memoryBytes`: as if the machine had so much.
- * `worker`: another program for every worker.
+ * `worker`: another program for every worker. `server`: with the HTTP server, which the stand-in for Stripe calls, as `up` has it.
  */
 export async function openTestStage({
   actionWorkers = 1,
   memoryBytes = ENOUGH_BYTES,
   worker = undefined as string | undefined,
+  server = false,
 } = {}): Promise<TestStage> {
   const built = await ensureBuilt();
   const program = (name: string): string => path.join(built, 'cli', 'programs', `${name}.js`);
@@ -62,11 +63,14 @@ export async function openTestStage({
         worker: worker ?? program('worker'),
         sandbox: program('sandbox'),
       });
+      const whole = server
+        ? [...made.map((one) => calling(one, ports)), serving(ports, program('server'))]
+        : made;
       const actions = made.filter(({ name }) => name === 'worker-actions');
       const more = Array.from({ length: actionWorkers - 1 }, (_, index) =>
         actions.map((one) => ({ ...one, name: `worker-actions-${index + 2}` })),
       );
-      return [...made, ...more.flat()];
+      return [...whole, ...more.flat()];
     },
   });
   await stage.policy(ROOMY);
