@@ -49,23 +49,27 @@ const CREDENTIALS: readonly (readonly [kind: string, pattern: RegExp])[] = [
 
 /** What keeps a path out of a bundle, or undefined. */
 export function bundlePathProblem(path: string): string | undefined {
-  const shown = quoteWord(path);
+  const problem = pathProblem(path);
+  return problem === undefined ? undefined : `${quoteWord(path)}: ${problem}`;
+}
+
+function pathProblem(path: string): string | undefined {
   const unclean =
     textProblem(path, PATH_CHARACTERS_MAX) ??
     wordsProblem(path, { charactersMax: PATH_CHARACTERS_MAX, linesMax: 1 });
   if (path === '' || unclean !== undefined)
-    return `${shown}: the name ${unclean ?? 'is empty'}; rename the file`;
+    return `the name ${unclean ?? 'is empty'}; rename the file`;
   const parts = path.split('/');
   const credential = parts.find((part) => CREDENTIAL_NAME.test(part));
   if (credential !== undefined)
-    return `${shown}: ${quoteWord(credential)} may hold credentials and is never packed; remove it`;
+    return `${quoteWord(credential)} may hold credentials and is never packed; remove it`;
   if (RESERVED.test(path))
-    return `${shown}: the name holds one of \\ : * ? " < > |; rename the file`;
+    return 'the name holds one of \\ : * ? " < > |; rename the file';
   for (const part of parts) {
-    if (part === '') return `${shown}: the path is absolute or has an empty part`;
-    if (part.startsWith('.')) return `${shown}: no part may start with a dot; rename or remove it`;
+    if (part === '') return 'the path is absolute or has an empty part';
+    if (part.startsWith('.')) return 'no part may start with a dot; rename or remove it';
     if (part !== part.trim() || part.endsWith('.'))
-      return `${shown}: no part may end with a dot or a space, or start with a space`;
+      return 'no part may end with a dot or a space, or start with a space';
   }
   return undefined;
 }
@@ -80,12 +84,19 @@ function folded(path: string): string {
   return path.normalize('NFC').toUpperCase().toLowerCase();
 }
 
-/** Everything that keeps these files from being a bundle, each a sentence that names the file; empty when they are one. */
+/** So many files with something wrong are named; who has mended them is told of more. */
+const PROBLEMS_MAX = 50;
+
+/** What keeps these files from being a bundle, each a sentence that names the file; empty when they are one. */
 export function bundleProblems(files: readonly BundleFile[]): string[] {
   // guard: more files than may be are not looked at one by one.
   if (files.length > BUNDLE_FILES_MAX)
     return [`${files.length} files, at most ${BUNDLE_FILES_MAX} are allowed`];
-  const problems = files.flatMap((file) => fileProblems(file));
+  const problems: string[] = [];
+  for (const file of files) {
+    if (problems.length >= PROBLEMS_MAX) return problems;
+    problems.push(...fileProblems(file));
+  }
   // guard: names that are none are not compared with each other.
   if (problems.length > 0) return problems;
   const seen = new Map<string, string>();
