@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { effectIdOf, type Digest } from '../../domain/ids.js';
+import { effectIdOf } from '../../domain/ids.js';
 import type { LayerName } from '../../gateway/door-contract.js';
 import { createPauseDoor } from '../../gateway/pause-door.js';
+import { standingStop } from '../../store/stop-scope.js';
+import { liftedBySignature } from '../gateway/ceremony.js';
 import {
   admitted,
   approved,
@@ -22,11 +24,8 @@ beforeAll(async () => {
 });
 afterAll(() => house.close());
 
-let lifts = 0;
 afterEach(async () => {
-  lifts += 1;
-  const statementDigest = `sha256:${String(lifts).padStart(64, '0')}` as Digest;
-  await house.parts.door.resume({ scope: 'all', by: 'p_ada', statementDigest });
+  if ((await standingStop(house.db, 'all')) !== undefined) await liftedBySignature(house);
 });
 
 const stopAll = (
@@ -78,7 +77,7 @@ test.each(LAYERS)(
     if (off === 'identity') expect(begun).toBeUndefined();
     else expect(begun).toMatch(/suspended/);
     // What was let in is no run that the next stop would have to tell.
-    await house.db.updateTable('runs').set({ door: 'closed' }).execute();
+    await house.db.updateTable('runs').set({ door: 'closed', end_phase: 'denied' }).execute();
   },
 );
 
