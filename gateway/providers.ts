@@ -146,10 +146,15 @@ export function createProviders(
   });
   return {
     prepare: (provider) => {
-      const { actions, reads } = credentials;
-      // One looks, one sends. Cloudflare's sends by a token of its own, which is not known yet.
-      if (provider === 'stripe' && actions !== undefined) stripes.stock(actions.stripe, 2);
-      if (provider === 'cloudflare' && reads !== undefined) cloudflares.stock(reads.cloudflare, 1);
+      try {
+        const { actions, reads } = credentials;
+        // One looks, one sends. Cloudflare's sends by a token of its own, which is not known yet.
+        if (provider === 'stripe' && actions !== undefined) stripes.stock(actions.stripe, 2);
+        if (provider === 'cloudflare' && reads !== undefined)
+          cloudflares.stock(reads.cloudflare, 1);
+      } catch {
+        // guard: nobody waits for this; a credential that cannot be read is told to whoever asks for a client.
+      }
     },
     forSending: (role, { token, ...send }) => {
       return clientsOf(

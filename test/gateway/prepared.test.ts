@@ -70,3 +70,16 @@ test('a process that lacks a credential prepares nothing, and says so when it is
   providers.prepare('stripe');
   expect(() => providers.forReading('actions').stripe).toThrow(/no credentials for actions/);
 });
+
+test('a credential that cannot be read just now is told to whoever asks for a client, and to nobody before', () => {
+  const unreadable = {
+    get actions(): never {
+      throw new Error('the file is gone');
+    },
+  };
+  const providers = createProviders(unreadable, PROCESS_CLOCKS);
+  expect(() => {
+    providers.prepare('stripe');
+  }).not.toThrow();
+  expect(() => providers.forReading('actions').stripe).toThrow('the file is gone');
+});
