@@ -63,8 +63,7 @@ function pathProblem(path: string): string | undefined {
   const credential = parts.find((part) => CREDENTIAL_NAME.test(part));
   if (credential !== undefined)
     return `${quoteWord(credential)} may hold credentials and is never packed; remove it`;
-  if (RESERVED.test(path))
-    return 'the name holds one of \\ : * ? " < > |; rename the file';
+  if (RESERVED.test(path)) return 'the name holds one of \\ : * ? " < > |; rename the file';
   for (const part of parts) {
     if (part === '') return 'the path is absolute or has an empty part';
     if (part.startsWith('.')) return 'no part may start with a dot; rename or remove it';
