@@ -90,7 +90,7 @@ async function resume(context: Context, options: SignedOptions & ScopeOptions): 
 /** The word counts, and is not enough by itself. */
 function stillStopped(context: Context, scope: string, missing: string): ExitCode {
   context.print({ scope, lifted: false, missing }, [
-    `Your word is on record. The stop over ${scope} stands until ${missing} say(s) the same: countersign resume …`,
+    `Your word is on record. The stop over ${scope} stands until it is lifted by ${missing} too: countersign resume …`,
   ]);
   return EXIT.otherwise;
 }
