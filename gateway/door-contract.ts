@@ -62,8 +62,10 @@ export interface Door {
     scope: string;
     by: string;
     statementDigest: Digest;
-    /** In canonical form; it is verified again wherever something is to be sent. */
+    /** In canonical form, a line for each word; verified again wherever something is to be sent. */
     message?: string;
+    /** The stop that the words are about; another one over the scope stays. Absent: whichever stands. */
+    stopId?: number;
   }): Promise<boolean>;
   /** fenced at, drained at, and what is not yet drained. */
   drained(scope: string): Promise<StopRecord>;

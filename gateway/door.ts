@@ -127,9 +127,9 @@ function fencing(db: Database): Part<'stop' | 'resume' | 'drained' | 'fences' | 
       return drained(db, scope);
     },
     layers: (scope: string) => layers(db, scope),
-    resume: async ({ scope, by, statementDigest, message = null }) => {
+    resume: async ({ scope, by, statementDigest, message = null, stopId = null }) => {
       const call = sql`select * from door_resume(${scope}, ${by}, ${statementDigest},
-        ${message}::text) as lifted`;
+        ${message}::text, ${stopId}::bigint) as lifted`;
       return (await one<{ lifted: boolean }>(db, call)).lifted;
     },
     drained: (scope: string) => drained(db, scope),

@@ -1,10 +1,11 @@
 import { canonicalize } from '../domain/canonical.js';
 import type { ResumeMessage } from '../domain/documents.js';
 import { databaseNow } from '../store/clock.js';
-import { addLiftWord, liftWordsOf } from '../store/lift-words.js';
+import { addLiftWord, liftWordsOf, stopsOfWords } from '../store/lift-words.js';
+import { appendLog } from '../store/log.js';
 import { recordRefusal } from '../store/refusals.js';
 import { standingStop } from '../store/stop-scope.js';
-import { liftMissing, liftWordIn } from './lift-words.js';
+import { liftStanding, liftWordIn } from './lift-words.js';
 import type { Parts } from './parts.js';
 import { policyInForce } from './policy.js';
 import { believingRegister } from './believed.js';
@@ -25,29 +26,65 @@ export async function liftFence(
   message: ResumeMessage,
 ): Promise<LiftAnswer> {
   const { db, door } = parts;
+  const { scope } = message;
   const { policy } = await policyInForce(db, parts);
-  const stop = await standingStop(db, message.scope);
-  const since = stop?.fencedAt ?? new Date(0);
+  const stop = await standingStop(db, scope);
+  const statement = orderDigestOf(message);
+  const about = (await stopsOfWords(db, [statement])).get(statement);
+  const since = stop?.askedAt ?? new Date(0);
   const groups = policy.lifting?.allOf.map(({ group }) => group);
-  const verdict = await verdictOf(parts, message, since, groups);
+  const again = about !== undefined && about === stop?.stopId;
+  const verdict = await verdictOf(parts, message, since, { groups, again });
   if (!verdict.good) return { lifted: false, reason: verdict.reason };
   if (stop === undefined) return { lifted: false, reason: 'nothing-to-lift' };
-  const spent = await spendCounter(db, verdict.signed);
-  if (spent !== undefined) return { lifted: false, reason: spent };
-  const statement = orderDigestOf(message);
-  const said = { statement, stopId: stop.stopId, person: message.by };
-  await addLiftWord(db, { ...said, message: canonicalize(message) });
+  const { stopId } = stop;
+  if (about !== undefined && !again) return { lifted: false, reason: 'used-already' };
+  const refused = again ? undefined : await sayWord(parts, message, { verdict, stopId, groups });
+  if (refused !== undefined) return { lifted: false, reason: refused };
   // guard: what was said before is verified anew with it, as it will be at each effect from then on.
-  const words = policy.lifting === undefined ? [message] : await wordsNow(parts, stop.stopId);
-  const missing = await liftMissing(db, parts, words, { since, at: await databaseNow(db), policy });
+  const said = policy.lifting === undefined ? [message] : await wordsNow(parts, stopId);
+  const at = await databaseNow(db);
+  const { words, missing } = await liftStanding(db, parts, said, {
+    ...{ stopId, scope, since, at, policy },
+  });
   if (missing !== undefined) return { lifted: false, reason: 'words-missing', missing };
   const lifted = await door.resume({
-    scope: message.scope,
+    scope,
     by: message.by,
     statementDigest: statement,
     message: words.map((word) => canonicalize(word)).join('\n'),
+    stopId,
   });
   return lifted ? { lifted } : { lifted: false, reason: 'nothing-to-lift' };
+}
+
+/** Puts a word on record with the stop that it is about, and spends the passkey's counter with it: both or neither. */
+async function sayWord(
+  { db }: Pick<Parts, 'db'>,
+  message: ResumeMessage,
+  of: {
+    readonly verdict: OrderVerdict & { readonly good: true };
+    readonly stopId: number;
+    readonly groups: readonly string[] | undefined;
+  },
+): Promise<'webauthn-counter' | undefined> {
+  const { by: person, scope } = message;
+  const statement = orderDigestOf(message);
+  return db.transaction().execute(async (tx) => {
+    const spent = await spendCounter(tx, of.verdict.signed);
+    if (spent !== undefined) return spent;
+    await addLiftWord(tx, {
+      ...{ statement, stopId: of.stopId, person, message: canonicalize(message) },
+    });
+    // One word that lifts is told by the lift itself.
+    if (of.groups !== undefined)
+      await appendLog(tx, {
+        kind: 'resume-said',
+        ...(scope.startsWith('run/') ? { runId: scope.slice('run/'.length) } : {}),
+        payload: { scope, stop: of.stopId, by: person, statement },
+      });
+    return undefined;
+  });
 }
 
 /** The words said so far by persons who are still active. */
@@ -86,7 +123,10 @@ export async function verdictOf(
   parts: Pick<Parts, 'db' | 'instance' | 'trust'>,
   order: Signed,
   since: Date,
-  groups?: readonly string[],
+  {
+    groups,
+    again = false,
+  }: { readonly groups?: readonly string[] | undefined; readonly again?: boolean } = {},
 ): Promise<OrderVerdict> {
   const { policy } = await policyInForce(parts.db, parts);
   return judgeOrder(order, {
@@ -99,6 +139,7 @@ export async function verdictOf(
     }),
     policy,
     ...(groups === undefined ? {} : { groups }),
+    ...(again ? { again } : {}),
     nowMs: (await databaseNow(parts.db)).getTime(),
     sinceMs: since.getTime(),
   });

@@ -8,7 +8,7 @@ import type { Lift } from '../store/lifts.js';
 import { recordRefusal } from '../store/refusals.js';
 import { policyVersion, policyVersionAt } from '../store/policies.js';
 import type { Effect } from './effect.js';
-import { liftMissing, liftWordIn } from './lift-words.js';
+import { liftStanding, liftWordIn } from './lift-words.js';
 import type { Parts } from './parts.js';
 import { believedPolicy } from './policy.js';
 import { remembering } from './remembered.js';
@@ -49,24 +49,23 @@ export async function refuseUnsignedLifts(
 }
 
 async function isSigned(parts: Parts, lift: Lift): Promise<boolean> {
-  const { liftedAt: at, fencedAt: since, policyVersion, scope, statement } = lift;
-  const words = wordsOf(lift);
-  if (words === undefined || policyVersion === null) return false;
-  if (words.some((word) => word.scope !== scope)) return false;
-  if (!words.some((word) => orderDigestOf(word) === statement)) return false;
-  // guard: an older policy may have asked for fewer words; the one in force when they were said counts at least.
-  const said = new Date(Math.min(...words.map((word) => instantToMs(word.at) ?? 0)));
-  if (policyVersion < (await policyVersionAt(parts.db, said))) return false;
+  const { liftedAt: at, policyVersion, scope, statement, stopId } = lift;
+  if (policyVersion === null) return false;
   const policy = await policyOf(parts.db, parts, policyVersion);
-  return (await liftMissing(parts.db, parts, words, { since, at, policy })) === undefined;
+  const { missing, words } = await liftStanding(parts.db, parts, wordsOf(lift), {
+    ...{ stopId, scope, since: lift.fencedAt, at, policy },
+  });
+  if (missing !== undefined || !words.some((word) => orderDigestOf(word) === statement))
+    return false;
+  // guard: an older policy may have asked for fewer words; the one in force when the last of them was said counts at least.
+  const saidMs = Math.max(...words.map((word) => instantToMs(word.at) ?? 0));
+  const said = new Date(Math.min(saidMs, at.getTime()));
+  return policyVersion >= (await policyVersionAt(parts.db, said));
 }
 
-/** Every word by which it was lifted; undefined: there is none, or one that cannot be read. */
-function wordsOf({ message }: Lift): readonly ResumeMessage[] | undefined {
-  const read = message?.split('\n').map(liftWordIn) ?? [];
-  const words = read.flatMap((word) => word ?? []);
-  return words.length === read.length && words.length > 0 ? words : undefined;
-}
+/** Every word that stands beside the lift and can be read. */
+const wordsOf = ({ message }: Lift): readonly ResumeMessage[] =>
+  (message ?? '').split('\n').flatMap((text) => liftWordIn(text) ?? []);
 
 async function policyOf(
   db: Executor,

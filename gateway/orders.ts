@@ -44,7 +44,8 @@ export async function refuseOrder(
   runId: RunId,
   asked: 'resolve' | 'resume',
   reason: string,
+  detail = `${asked} of ${runId}`,
 ): Promise<ResolveVerdict> {
-  await recordRefusal(db, { runId, asked, reason, detail: `${asked} of ${runId}` });
+  await recordRefusal(db, { runId, asked, reason, detail });
   return { accepted: false, reason };
 }

@@ -151,7 +151,8 @@ export async function resume(
       lifted.reason === 'nothing-to-lift' &&
       scope === `run/${runId}` &&
       (await wasHeldFromAbove(parts.db, runId));
-    if (!lifted.lifted && !free) return refuseOrder(parts, runId, 'resume', lifted.reason);
+    if (!lifted.lifted && !free)
+      return refuseOrder(parts, runId, 'resume', lifted.reason, lifted.missing);
   }
   const [standing] = await parts.door.fences(runId);
   return standing === undefined

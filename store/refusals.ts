@@ -14,10 +14,10 @@ export interface Refused {
 export async function refusalsAfter(
   db: Executor,
   of: { readonly runId: string; readonly asked: string; readonly after: number },
-): Promise<readonly { readonly id: number; readonly reason: string }[]> {
+): Promise<readonly { readonly id: number; readonly reason: string; readonly detail: string }[]> {
   return db
     .selectFrom('refusals')
-    .select(['id', 'reason'])
+    .select(['id', 'reason', 'detail'])
     .where('run_id', '=', of.runId)
     .where('asked', '=', of.asked)
     .where('id', '>', of.after)

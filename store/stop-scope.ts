@@ -80,13 +80,16 @@ export async function mayStop(
   return rows[0]?.may === true;
 }
 
-/** The stop over a scope that has not been lifted: its fence, or another of its layers, still holds. */
+/**
+ * The stop over a scope that has not been lifted: its fence, or another of its layers, still holds. `askedAt`: when somebody
+ * asked for it last.
+ */
 export async function standingStop(
   db: Executor,
   scope: string,
-): Promise<{ readonly stopId: number; readonly fencedAt: Date } | undefined> {
-  const { rows } = await sql<{ stopId: number; fencedAt: Date }>`
-    select s.stop_id as "stopId", s.fenced_at as "fencedAt" from stops s left join fences f on f.stop_id = s.stop_id
+): Promise<{ readonly stopId: number; readonly askedAt: Date } | undefined> {
+  const { rows } = await sql<{ stopId: number; askedAt: Date }>`
+    select s.stop_id as "stopId", coalesce(s.pressed_at, s.fenced_at) as "askedAt" from stops s left join fences f on f.stop_id = s.stop_id
      where s.scope = ${scope} and s.lifted_at is null
        and (f.stop_id is not null or coalesce(s.identity_at, s.payment_at) is not null)
      order by s.stop_id desc limit 1`.execute(db);

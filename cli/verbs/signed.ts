@@ -329,7 +329,7 @@ async function refusals(
     const waits = refused.reason === 'words-missing';
     throw new Explanation({
       message: waits
-        ? `the ${asked} of ${runId} waits: ${refusalWords(refused.reason)}`
+        ? `${runId} stays stopped: your word is on record, and it is to be lifted by ${refused.detail} too`
         : `the ${asked} of ${runId} did not count: ${refusalWords(refused.reason)}. Nothing was changed.`,
       exitCode: EXIT.otherwise,
       code: 'REFUSED',

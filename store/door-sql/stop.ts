@@ -68,6 +68,8 @@ begin
   perform pg_advisory_xact_lock(7001);
   select f.stop_id into v_stop from fences f where f.scope = p_scope;
   if found then
+    -- What was said towards lifting it was said before this.
+    update stops s set pressed_at = countersign_now() where s.stop_id = v_stop;
     if p_mode = 'unwind' then
       update stops s set mode = 'unwind' where s.stop_id = v_stop and s.mode = 'hold';
     end if;
@@ -152,7 +154,9 @@ end $$;
 
 -- A signed statement lifts a stop once, all of its layers: the same one again, after a later stop, lifts nothing. Its
 -- signature cannot be checked here: the message stays beside the stop, and whoever sends verifies it (gateway/lifts.ts).
-create function door_resume(p_scope text, p_by text, p_statement text, p_message text default null)
+-- p_stop: the stop whose words were counted; another one over the same scope stays.
+create function door_resume(p_scope text, p_by text, p_statement text, p_message text default null,
+  p_stop bigint default null)
 returns boolean language plpgsql volatile as $$
 declare
   v_stop bigint;
@@ -171,6 +175,7 @@ begin
      order by s.stop_id desc limit 1;
     if not found then return false; end if;
   end if;
+  if v_stop <> p_stop then return false; end if;
   delete from fences f where f.scope = p_scope;
   update stops s set lifted_at = countersign_now(), lifted_by = p_by,
          lifted_statement = case when s.stop_id = v_stop then p_statement end,
@@ -192,7 +197,7 @@ create function stop_lifts(p_run text, p_provider text) returns table (
 #variable_conflict use_column
 begin
   return query
-    select l.stop_id, l.scope, l.mode, l.fenced_at, l.lifted_at, l.lifted_statement,
+    select l.stop_id, l.scope, l.mode, coalesce(l.pressed_at, l.fenced_at), l.lifted_at, l.lifted_statement,
            l.lifted_message, l.lifted_policy,
            (select count(*) from keys k where k.compromised_since is not null)
       from runs r

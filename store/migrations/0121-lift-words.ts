@@ -1,5 +1,9 @@
-/** Words towards lifting a stop, where the policy asks several persons: what each signed, until one lifts it. */
+/**
+ * Words towards lifting a stop: what each person signed, and which stop it was about, for ever. A stop that somebody sets
+ * again while it stands asks for words said after that.
+ */
 export const liftWords = `
+alter table stops add column pressed_at timestamptz;
 create table lift_words (
   statement text primary key,
   stop_id bigint not null references stops (stop_id),

@@ -15,9 +15,11 @@ begin
          old.handle, old.backup_eligible, old.enrolment, old.active_from)
      or new.counter < old.counter
      or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
-     or (old.revoked_as = 'compromised' and row(new.revoked_as, new.compromised_since)
-         is distinct from row(old.revoked_as, old.compromised_since))
-     or (old.revoked_as = 'retired' and new.revoked_as is null) then
+     or (old.revoked_as is not null and new.revoked_as is distinct from old.revoked_as
+         and not (old.revoked_as = 'retired' and new.revoked_as = 'compromised'))
+     or (new.compromised_since is distinct from old.compromised_since
+         and not (new.revoked_as = 'compromised'
+                  and old.revoked_as is distinct from 'compromised')) then
     raise exception 'key % stays as enrolled, and revoked once revoked', old.key_id
       using errcode = 'CS010';
   end if;

@@ -158,6 +158,66 @@ test('an older policy, which asked for one word, is not looked for again', async
   });
 });
 
+test('a word that lifted one stop, or was said towards one, lifts no later one in SQL, whatever is put beside it', async () => {
+  const heard = await wordOf(one);
+  expect(await liftStop(house.parts, heard)).toEqual(waiting);
+  const lifting = await wordOf(two);
+  expect(await liftStop(house.parts, lifting)).toEqual({ lifted: true });
+  await house.parts.door.stop({
+    scope: 'all',
+    reason: 'q',
+    by: 'p_bob',
+    proven: true,
+    mode: 'hold',
+  });
+  expect(await liftStop(house.parts, lifting)).toMatchObject({ reason: 'used-already' });
+  // The first was signed and lifted nothing by itself; the second was never signed: no lift bears the digest of either.
+  const tried: [ResumeMessage, ...ResumeMessage[]][] = [
+    [heard, lifting],
+    [{ ...lifting, reason: 'never signed' }, heard, lifting],
+  ];
+  for (const words of tried) {
+    expect(await byHand(...words)).toBe(true);
+    await expect(perform(house, runId, 'start-subscription')).rejects.toMatchObject({
+      code: 'FENCED',
+    });
+    expect(await fences()).toEqual(['all']);
+  }
+});
+
+test('a stop that is asked for again asks for words said after that', async () => {
+  expect(await says(one)).toEqual(waiting);
+  await house.parts.door.stop({
+    scope: 'all',
+    reason: 'r',
+    by: 'p_bob',
+    proven: true,
+    mode: 'hold',
+  });
+  expect(await says(two)).toEqual(waiting);
+  expect(await says(one)).toEqual({ lifted: true });
+});
+
+test('the record names everybody who lifted a stop', async () => {
+  expect(await says(one)).toEqual(waiting);
+  expect(await says(two)).toEqual({ lifted: true });
+  const entries = await house.db
+    .selectFrom('log')
+    .innerJoin('log_payloads', 'log_payloads.idx', 'log.idx')
+    .select(['kind', 'payload'])
+    .where('kind', 'in', ['resume-said', 'resumed'])
+    .orderBy('log.idx', 'desc')
+    .limit(3)
+    .execute();
+  expect(
+    entries.map(({ kind, payload }) => [kind, (JSON.parse(payload) as { by?: string }).by]),
+  ).toEqual([
+    ['resumed', two.person],
+    ['resume-said', two.person],
+    ['resume-said', one.person],
+  ]);
+});
+
 test('a word whose key was lost lifts nothing any more', async () => {
   expect(await says(one)).toEqual(waiting);
   await house.db
