@@ -1,14 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -87,7 +79,8 @@ test('an initdb that was cut short is done again', async () => {
   await pingPostgres(again.url);
   await again.stop();
   expect(existsSync(`${home}.password`)).toBe(false);
-  expect(readdirSync(path.dirname(home)).filter((name) => name.endsWith('.new'))).toEqual([]);
+  // Its own only: for root all clusters of the machine lie in one folder, and another one may be on its way.
+  expect(existsSync(`${home}.new`)).toBe(false);
   rmSync(home, { recursive: true });
   rmSync(half, { recursive: true });
 });
