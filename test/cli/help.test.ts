@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { callCli, programForHelp } from './run-in-process.js';
 
 const VERBS = (
-  'up, demo, provision FILE, runs, show RUN, watch RUN, why RUN, inbox, approve RUN, reject RUN, withdraw RUN, stop, resume, resolve RUN, ' +
+  'up, demo, provision FILE, runs, show RUN, watch RUN, why RUN, inbox, approve RUN, reject RUN, withdraw RUN, stop, resume, resolve RUN, teardown RUN, ' +
   'plan FILE, ledger, cases list, cases show ID, cases close ID, reconcile, status, doctor, keys new FILE, keys enrol FILE, keys revoke KEYID, keys list, keys approve ENROLMENT, people list, people show PERSON, people add PERSON, people deactivate PERSON, people reactivate PERSON, people link PERSON, people unlink PERSON, ' +
   'agents list, agents show ID, agents suspend ID, agents remove ID, agents resume ID, agents own ID, agents rotate ID, delegations list, delegations add, delegations revoke ID, ' +
   'agents add ID, agents allow ID, agents off ID, agents on ID, break-glass RUN, principals list, principals add EMAIL, principals erase PRINCIPAL, services new ID, services link ID, services unlink ID, services list, services revoke KEYID, login, logout, whoami, ' +

@@ -55,8 +55,8 @@ test('with one reversal taken out the demo ends 1 and says what is left', async 
     const file = path.join(copy, 'dist/activities/step-effects.js');
     const source = readFileSync(file, 'utf8');
     const broken = source.replace(
-      'effectPair(startSubscription, cancelSubscription)',
-      `effectPair(startSubscription, { ...cancelSubscription, reverse: async () => {}, readBack: async () => ({ done: true, refundedMinor: 0, residue: { minor: 0, text: '' } }) })`,
+      'effectPair(startSubscription, cancelSubscription,',
+      `effectPair(startSubscription, { ...cancelSubscription, reverse: async () => {}, readBack: async () => ({ done: true, refundedMinor: 0, residue: { minor: 0, text: '' } }) },`,
     );
     expect(broken).not.toBe(source);
     writeFileSync(file, broken);
