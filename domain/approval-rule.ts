@@ -33,6 +33,10 @@ export function evaluateRule(rule: Rule, approvals: readonly Approval[]): RuleSt
   };
 }
 
+/** `2 of finance and 1 of risk`. */
+export const ruleInWords = ({ allOf }: Pick<Rule, 'allOf'>): string =>
+  allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ');
+
 interface Seating {
   readonly groups: readonly string[];
   readonly places: readonly string[];

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { signPolicy } from '../../client/decision.js';
 import { readPolicyFile } from '../../client/policy-file.js';
 import { UsageError } from '../../config/errors.js';
+import { ruleInWords } from '../../domain/approval-rule.js';
 import { activationRule } from '../../domain/policy/activation.js';
 import { parseInstance } from '../../domain/ids.js';
 import { policyDigestOf } from '../../domain/policy/schema.js';
@@ -149,7 +150,7 @@ async function whoMay(context: Context): Promise<readonly string[]> {
     (await policyInForce(await context.database(), await ceremonyOf(context))).policy,
   );
   if (rule === undefined) return [];
-  const asked = rule.allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ');
+  const asked = ruleInWords(rule);
   return [`The policy in force asks for ${asked}. See who that is: countersign people`];
 }
 

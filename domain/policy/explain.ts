@@ -1,3 +1,4 @@
+import { ruleInWords } from '../approval-rule.js';
 import { DATA_CLASSES } from '../data-class.js';
 import { anomaliesExplained } from './anomaly-rules.js';
 import { explainNotices } from './explain-notices.js';
@@ -122,10 +123,7 @@ function tiers(policy: Policy): string[] {
     '- A step that none of these rules fits is denied.',
     '- Linking an account that exists: at least approve, whatever the rules above say, and only with its owner’s consent at the provider.',
     '- Taking down what a completed run made: by the same rules, but at least approve, and sign-off in production; whether it may still be made is not asked.',
-    ...policy.approvals.map(
-      (rule) =>
-        `- ${rule.tier} for ${fitting(rule)}: ${rule.allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ')}.`,
-    ),
+    ...policy.approvals.map((rule) => `- ${rule.tier} for ${fitting(rule)}: ${ruleInWords(rule)}.`),
     '- Approvals that fit add up; a tier that none fits is denied.',
     `- Terms of service are accepted at the tier ${policy.termsTier}.`,
     ...policy.terms.map(
@@ -147,10 +145,10 @@ function people(policy: Policy): string[] {
     `- The principal may ${excludePrincipal ? 'not ' : ''}approve (excludePrincipal: ${String(excludePrincipal)}).`,
     activation === undefined
       ? '- Another policy is put in force by those who sign off the dearest action in production.'
-      : `- Another policy is put in force by ${activation.allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ')}.`,
+      : `- Another policy is put in force by ${ruleInWords(activation)}.`,
     lifting === undefined
       ? '- A stop is lifted by one of those who are asked at a gate.'
-      : `- A stop is lifted by ${lifting.allOf.map(({ group, count }) => `${count} of ${group}`).join(' and ')}, each by a word of their own.`,
+      : `- A stop is lifted by ${ruleInWords(lifting)}, each by a word of their own.`,
     ...keysExplained(policy.keys),
     ...delegationsExplained(policy.delegations),
     ...groups.map(({ name, persons }) => `- Group ${name}: ${list(persons)}.`),
