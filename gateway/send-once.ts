@@ -97,19 +97,21 @@ export interface Unbound<Client> {
   bind(send: Omit<SendOnce, 'origin'>): Client;
 }
 
-/** The same of a `fetch`: what it is asked before it is bound goes nowhere. @throws NotSent, AnswerLost */
-export function unboundFetch(origin: string): {
-  readonly fetch: typeof fetch;
-  bind(send: Omit<SendOnce, 'origin'>): void;
-} {
+/** Makes one over a `fetch` that goes nowhere until it is bound. @throws NotSent, AnswerLost */
+export function unbound<Client>(
+  origin: string,
+  make: (wire: typeof fetch) => Client,
+): Unbound<Client> {
   let bound: typeof fetch | undefined;
+  const client = make((input, init) =>
+    bound === undefined
+      ? Promise.reject(new NotSent('nobody has asked for this request', 'EDOOR'))
+      : bound(input, init),
+  );
   return {
-    fetch: (input, init) =>
-      bound === undefined
-        ? Promise.reject(new NotSent('nobody has asked for this request', 'EDOOR'))
-        : bound(input, init),
     bind: (send) => {
       bound = sendOnce({ ...send, origin });
+      return client;
     },
   };
 }

@@ -1,5 +1,5 @@
 import Cloudflare from 'cloudflare';
-import { unboundFetch } from '../send-once.js';
+import { unbound } from '../send-once.js';
 import type { SendOnce, Unbound } from '../send-once.js';
 
 export interface CloudflareCredentials {
@@ -23,25 +23,22 @@ export const cloudflareClient = (
 /** The same, made before it is known by whose leave it sends: making it takes some ms. */
 export function unboundCloudflare(credentials: CloudflareCredentials): Unbound<Cloudflare> {
   const { origin } = new URL(credentials.origin);
-  const wire = unboundFetch(origin);
-  const client = new Cloudflare({
-    apiToken: credentials.apiToken,
-    apiKey: null,
-    apiEmail: null,
-    userServiceKey: null,
-    baseURL: `${origin}${API_PATH}`,
-    timeout: SDK_TIMEOUT_MS,
-    maxRetries: 0,
-    logLevel: 'off',
-    fetch: wire.fetch,
-    fetchOptions: {},
-    defaultHeaders: {},
-    defaultQuery: {},
-  });
-  return {
-    bind: (send) => {
-      wire.bind(send);
-      return client;
-    },
-  };
+  return unbound(
+    origin,
+    (wire) =>
+      new Cloudflare({
+        apiToken: credentials.apiToken,
+        apiKey: null,
+        apiEmail: null,
+        userServiceKey: null,
+        baseURL: `${origin}${API_PATH}`,
+        timeout: SDK_TIMEOUT_MS,
+        maxRetries: 0,
+        logLevel: 'off',
+        fetch: wire,
+        fetchOptions: {},
+        defaultHeaders: {},
+        defaultQuery: {},
+      }),
+  );
 }

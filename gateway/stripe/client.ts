@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import { unboundFetch } from '../send-once.js';
+import { unbound } from '../send-once.js';
 import type { SendOnce, Unbound } from '../send-once.js';
 
 export interface StripeCredentials {
@@ -22,21 +22,18 @@ export const stripeClient = (
 /** The same, made before it is known by whose leave it sends: making it takes about a ms. */
 export function unboundStripe(credentials: StripeCredentials): Unbound<Stripe> {
   const origin = new URL(credentials.origin);
-  const wire = unboundFetch(origin.origin);
-  const client = new Stripe(credentials.apiKey, {
-    apiVersion: Stripe.API_VERSION,
-    host: origin.hostname,
-    port: origin.port === '' ? (origin.protocol === 'https:' ? 443 : 80) : Number(origin.port),
-    protocol: origin.protocol === 'https:' ? 'https' : 'http',
-    timeout: SDK_TIMEOUT_MS,
-    maxNetworkRetries: 0,
-    telemetry: false,
-    httpClient: Stripe.createFetchHttpClient(wire.fetch),
-  });
-  return {
-    bind: (send) => {
-      wire.bind(send);
-      return client;
-    },
-  };
+  return unbound(
+    origin.origin,
+    (wire) =>
+      new Stripe(credentials.apiKey, {
+        apiVersion: Stripe.API_VERSION,
+        host: origin.hostname,
+        port: origin.port === '' ? (origin.protocol === 'https:' ? 443 : 80) : Number(origin.port),
+        protocol: origin.protocol === 'https:' ? 'https' : 'http',
+        timeout: SDK_TIMEOUT_MS,
+        maxNetworkRetries: 0,
+        telemetry: false,
+        httpClient: Stripe.createFetchHttpClient(wire),
+      }),
+  );
 }

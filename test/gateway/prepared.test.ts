@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { PROCESS_CLOCKS } from '../../gateway/deadline.js';
 import { createProviders } from '../../gateway/providers.js';
-import { unboundFetch } from '../../gateway/send-once.js';
+import { unbound } from '../../gateway/send-once.js';
 
 /** Clients are made ahead, while the database is asked: what they may do is said when an attempt takes them. */
 
@@ -29,7 +29,9 @@ const credentialsOf = (key: string) => ({
 });
 
 test('a client that nobody has taken sends nothing', async () => {
-  await expect(unboundFetch(origin).fetch(origin)).rejects.toMatchObject({
+  let wire: typeof fetch = fetch;
+  unbound(origin, (given) => (wire = given));
+  await expect(wire(origin)).rejects.toMatchObject({
     name: 'NotSent',
     reason: 'EDOOR',
   });
