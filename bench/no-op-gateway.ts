@@ -1,13 +1,12 @@
 import { performance } from 'node:perf_hooks';
-import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import type { RunId } from '../domain/ids.js';
 import type { EffectStep } from '../domain/steps.js';
 import { attempt } from '../gateway/attempt.js';
 import { mark } from '../gateway/deadline.js';
-import type { Parts } from '../gateway/parts.js';
 import { lookAhead } from '../gateway/look.js';
 import { settlingOf } from '../gateway/parts.js';
+import type { Parts } from '../gateway/parts.js';
 import { bundleOf, loadStanding, resolvedEffect } from '../gateway/record.js';
 import type { Database } from '../store/connect.js';
 import { sender } from '../test/gateway/house.js';
@@ -62,7 +61,7 @@ export async function performUnjudged(parts: Parts, runId: RunId, step: EffectSt
     httpTimeoutMs: parts.httpTimeouts[effect.provider],
     settlingMs: settlingOf(parts.settling, effect.provider, document.operation),
     keyed: effect.operation.keyed,
-    sender: randomBytes(16).toString('hex'),
+    sender: by.token,
   });
   const ahead = lookAhead(parts, effect, { sender: by, bundle: bundleOf(parts) });
   const answer = await asking;
